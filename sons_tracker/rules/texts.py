@@ -1,0 +1,199 @@
+"""The shape of the law once read: what each text fixes, as values over time.
+
+The numbers themselves stand in `sons_tracker/law/*.toml`; the loader builds these objects. Rules
+receive them as an argument and hold no number of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from sons_tracker.rules.parameters import Confiance, Parameter, Source
+
+
+@dataclass(frozen=True, slots=True)
+class Tranche:
+    """One row of a barème: from `minimum` ESSMS of the OG on, `ttc_cents` per ESSMS ordered (a ceiling, C7).
+
+    `ht_cents` is printed data where a text prints it, never derived.
+    """
+
+    code: str
+    minimum: int
+    ttc_cents: int
+    ht_cents: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Bareme:
+    """The tranches in rising order of `minimum`, the first starting at 1."""
+
+    tranches: tuple[Tranche, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """From which day orders of these domaines can be financed; `forecast` when only announced."""
+
+    domaines: tuple[str, ...]
+    on: date
+    forecast: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A closing: the last day `on`, and the last instant `at` (aware, Europe/Paris, inclusive)."""
+
+    on: date
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Dispositif:
+    """One couloir of one vague, e.g. `MS1-V1`, and everything its texts fix over time."""
+
+    code: str
+    label: str
+    vague: str
+    couloir: str
+    domaines: tuple[str, ...]
+    bareme: Parameter[Bareme]
+    advance_percent: Parameter[int]
+    categories: Parameter[frozenset[str]]
+    publication: Parameter[tuple[Opening, ...]]
+    ouverture: Parameter[tuple[Opening, ...]]
+    fermeture: Parameter[Limit]
+    cloture: Parameter[Limit]
+    referencing_delay_days: Parameter[int]
+
+
+@dataclass(frozen=True, slots=True)
+class CountBasis:
+    """On which ESSMS of the OG the tranche is read (C6): a code kept with the order, and the aggregates."""
+
+    code: str
+    aggregates: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One row of a crossing table: the first row whose conditions all hold gives the verdict.
+
+    A condition is a set of accepted words; an empty set accepts everything. `if_order_first` replaces
+    `outcome` when the order was signed before the grant was agreed (C13: the later act is refused).
+    """
+
+    component: frozenset[str]
+    phase: frozenset[str]
+    state: frozenset[str]
+    software: frozenset[str]
+    referenced: frozenset[str]
+    outcome: str
+    rule: str
+    readings: tuple[str, ...]
+    confiance: Confiance
+    source: Source
+    message: str
+    remedy: str | None
+    if_order_first: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Vague:
+    """What is common to the couloirs of one vague; an ESSMS is financed once per vague (R05)."""
+
+    code: str
+    label: str
+    extraction: Parameter[date]
+    count_basis: Parameter[CountBasis]
+    crossing_order: Parameter[tuple[Cell, ...]]
+    crossing_grant: Parameter[tuple[Cell, ...]]
+    cancellation_lock: Parameter[datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class Degressive:
+    """Cents per ESSMS up to the threshold of the call, and cents per ESSMS beyond it."""
+
+    first_cents: int
+    beyond_cents: int
+
+
+@dataclass(frozen=True, slots=True)
+class SmallOg:
+    """Additional ceilings of a small OG (at most `max_essms` ESSMS on its FINESS juridique), in cents."""
+
+    max_essms: int
+    hardware_cents: int
+    procurement_cents: int | None
+    project_cents: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """The amounts of one year's call of ESMS numérique.
+
+    A missing table means that the call does not pay that case. `sad_domaines`: domaines whose
+    acquisitions go through the SAD, where an editor that is not referenced, and the help with
+    procurement, are possible. `phase` is `amorcage` or `generalisation`.
+    """
+
+    year: int
+    phase: str
+    threshold: int
+    max_essms: int | None
+    usage_acquisition: Degressive | None
+    equipment_referenced: Degressive | None
+    equipment_not_referenced: Degressive | None
+    usage_upgrade: Degressive | None
+    equipment_upgrade: Degressive | None
+    sad_domaines: frozenset[str]
+    small_og: SmallOg | None
+
+
+@dataclass(frozen=True, slots=True)
+class Category:
+    """One category of the FINESS nomenclature; `aggregate` is its level 2, e.g. `4400`."""
+
+    code: str
+    label: str
+    aggregate: str
+
+
+@dataclass(frozen=True, slots=True)
+class DomaineTable:
+    """Category code → domaine, else aggregate → domaine; a code in neither has no known domaine."""
+
+    by_category: Mapping[str, str]
+    by_aggregate: Mapping[str, str]
+
+    def domaine(self, category: str, aggregate: str | None) -> str | None:
+        """The domaine (PA, PH, DOM, PDE, PDS, AHI, PJM) or None: never a default (R37)."""
+        found = self.by_category.get(category)
+        return found if found is not None or aggregate is None else self.by_aggregate.get(aggregate)
+
+
+@dataclass(frozen=True, slots=True)
+class Register:
+    """The FINESS nomenclature and the table of the domaines."""
+
+    nomenclature: Parameter[Mapping[str, Category]]
+    domaines: Parameter[DomaineTable]
+
+
+@dataclass(frozen=True, slots=True)
+class Law:
+    """The whole law that this version of the software carries. `digest`: SHA-256 of its files, hexadecimal."""
+
+    digest: str
+    dispositifs: Mapping[str, Dispositif]
+    vagues: Mapping[str, Vague]
+    calls: Mapping[int, Parameter[Call]]
+    register: Register
+    grant_targets: Parameter[Mapping[str, int]]
+
+    @property
+    def couloir_of_domaine(self) -> dict[str, str]:
+        return {name: d.couloir for d in self.dispositifs.values() for name in d.domaines}
