@@ -1,1 +1,1 @@
-
+"""PostgreSQL: the server, the roles, the migrations, the transactions. No rule and no use case."""

@@ -1,0 +1,94 @@
+"""The environment, read once into one frozen value. Nothing else reads environment variables."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from sons_tracker.errors import ErrorCode, Fault, SonsError
+
+Instance = Literal["sandbox", "real"]
+
+_PACKAGE = Path(__file__).resolve().parent
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+def resource(name: Literal["migrations", "fixtures"]) -> Path:
+    """The folder of that name: inside the installed wheel, else at the top of the checkout."""
+    shipped = _PACKAGE / "_data" / name
+    return shipped if shipped.is_dir() else _PACKAGE.parent / name
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How this process was asked to run. URLs carry passwords: they never appear in `repr`.
+
+    `database_url` owns the database; `database_app_url` is what long-running processes hold.
+    Without `database_url` the embedded server lives in `home`.
+    """
+
+    database_url: str | None = field(repr=False)
+    database_app_url: str | None = field(repr=False)
+    home: Path
+    pg_bin: Path | None
+    host: str
+    port: int
+    instance: Instance
+    appeal_text: str | None
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> Settings:
+        """Reads `DATABASE_URL`, `DATABASE_APP_URL` and the `SONS_…` variables; empty means absent.
+
+        Raises:
+            SonsError: `INVALID_SETTING`, with every variable that is wrong.
+        """
+        given = {name: value.strip() for name, value in environ.items() if value.strip()}
+        faults: list[Fault] = []
+        url, app_url = given.get("DATABASE_URL"), given.get("DATABASE_APP_URL")
+        faults += [
+            Fault(name, "L'adresse d'une base commence par « postgresql:// » ou « postgres:// ».")
+            for name, value in (("DATABASE_URL", url), ("DATABASE_APP_URL", app_url))
+            if value and not value.startswith(("postgresql://", "postgres://"))
+        ]
+        if app_url and not url:
+            faults.append(Fault("DATABASE_APP_URL", "Cette adresse ne sert qu'à côté de DATABASE_URL."))
+        port = _port(given.get("SONS_PORT", "8000"), faults)
+        host = given.get("SONS_HOST", "127.0.0.1")
+        # Only what plainly runs on somebody's own machine is a sandbox without being told so: decisions
+        # dated by a sandbox's clock on a real database would be the worse of the two mistakes.
+        asked = given.get("SONS_INSTANCE", "sandbox" if host in _LOOPBACK and not url else "real")
+        if asked not in {"sandbox", "real"}:
+            faults.append(Fault("SONS_INSTANCE", "Les valeurs possibles sont « sandbox » et « real »."))
+        if faults:
+            said = " ".join(f"{fault.where} : {fault.message}" for fault in faults)
+            raise SonsError(
+                ErrorCode.INVALID_SETTING, f"L'environnement est mal réglé. {said}", tuple(faults)
+            )
+        return cls(
+            database_url=url,
+            database_app_url=app_url,
+            home=Path(given["SONS_HOME"]).absolute() if "SONS_HOME" in given else _default_home(given),
+            pg_bin=Path(given["SONS_PG_BIN"]).absolute() if "SONS_PG_BIN" in given else None,
+            host=host,
+            port=port,
+            instance="sandbox" if asked == "sandbox" else "real",
+            appeal_text=given.get("SONS_APPEAL_TEXT"),
+        )
+
+
+def _port(text: str, faults: list[Fault]) -> int:
+    if text.isascii() and text.isdigit() and 0 < int(text[:6]) < 65536:
+        return int(text)
+    faults.append(Fault("SONS_PORT", "Un port est un nombre de 1 à 65535."))
+    return 0
+
+
+def _default_home(given: Mapping[str, str]) -> Path:
+    if os.geteuid() == 0:
+        return Path("/var/lib/sons_tracker")
+    data = given.get("XDG_DATA_HOME") or Path(given.get("HOME", "/nonexistent")) / ".local" / "share"
+    return Path(data) / "sons_tracker"

@@ -1,0 +1,84 @@
+"""One server per run, the migrations once into a template, a clone for who asks.
+
+`database`: an empty migrated database of this test, the engine started on it as the application.
+`module_database`: the same, shared by a module whose tests bring their own organisations and numbers.
+`clone`: a migrated database of this test, the engine not started (for processes and applications).
+`client`: an HTTP client on the application, in this event loop; its engine works on `clone`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+
+from sons_tracker.db import engine, migrate
+from tests.databases import Database, Server, run_server
+
+
+@pytest.fixture(scope="session")
+async def server() -> AsyncIterator[Server]:
+    async with run_server() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+async def template(server: Server) -> AsyncIterator[str]:
+    async with server.clone() as made:
+        await migrate.migrate(made.owner_dsn)
+        yield made.name
+
+
+@pytest.fixture
+async def clone(server: Server, template: str) -> AsyncIterator[Database]:
+    async with server.clone(template) as made:
+        yield made
+
+
+@pytest.fixture
+async def database(clone: Database) -> AsyncIterator[Database]:
+    await engine.start(clone.app_dsn, role=clone.app_role)
+    try:
+        yield clone
+    finally:
+        await engine.stop()
+
+
+@pytest.fixture(scope="module")
+async def module_database(server: Server, template: str) -> AsyncIterator[Database]:
+    async with server.clone(template) as made:
+        await engine.start(made.app_dsn, role=made.app_role)
+        try:
+            yield made
+        finally:
+            await engine.stop()
+
+
+@pytest.fixture
+async def client(clone: Database) -> AsyncIterator[httpx.AsyncClient]:
+    from sons_tracker.app import create_app
+
+    app = create_app(clone.settings)
+    ready, done = asyncio.Event(), asyncio.Event()
+
+    async def live() -> None:
+        # entered and left in one task, as anyio's cancel scopes demand; fixtures end in another one
+        async with app.lifespan():
+            ready.set()
+            await done.wait()
+
+    life = asyncio.create_task(live())
+    started = asyncio.create_task(ready.wait())
+    await asyncio.wait({life, started}, return_when=asyncio.FIRST_COMPLETED)
+    if life.done():
+        started.cancel()
+        life.result()
+    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+    try:
+        async with httpx.AsyncClient(transport=transport, base_url="http://sons.test") as http:
+            yield http
+    finally:
+        done.set()
+        await life
