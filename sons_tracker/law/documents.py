@@ -140,7 +140,8 @@ def _known_keys(schema: Any) -> set[str]:
 
 def _sentences(error: ValidationError) -> Iterator[str]:
     """The French sentence of one defect; the validator's own words are English."""
-    kind, wanted, found = error.validator, error.validator_value, error.instance
+    kind, found = str(error.validator), error.instance
+    wanted: Any = error.validator_value
     shown = json.dumps(found, ensure_ascii=False)
     shown = shown if len(shown) <= 60 else shown[:60] + "…"
     if kind == "required" and isinstance(found, dict):

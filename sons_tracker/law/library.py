@@ -18,7 +18,7 @@ from sons_tracker.rules.texts import Law
 
 @dataclass(frozen=True, slots=True)
 class Library:
-    """The checked documents by the name that people use (`MS1-V1`, `V1`, `esms_numerique`, `finess`), and the law."""
+    """The checked documents by the name that people use (`MS1-V1`, `V1`, `finess` …), and the law."""
 
     documents: Mapping[str, Document]
     law: Law
@@ -95,7 +95,8 @@ def _version_faults(document: Document) -> Iterator[Fault]:
             if backwards != bool(version.get("retroactif", False)):
                 yield Fault(
                     place,
-                    "« retroactif = true » accompagne exactement les versions publiées après leur prise d'effet.",
+                    "« retroactif = true » accompagne les versions publiées après leur effet, et elles"
+                    " seules.",
                 )
             minima = [tranche["min"] for tranche in version.get("tranches", [])]
             codes = [tranche["code"] for tranche in version.get("tranches", [])]

@@ -38,7 +38,10 @@ class Extraction:
 
 @dataclass(frozen=True, slots=True)
 class Referencing:
-    """A line of the ANS list for one version and one dispositif: `status` candidate, referenced or withdrawn."""
+    """A line of the ANS list, for one version and one dispositif.
+
+    `status`: candidate, referenced or withdrawn.
+    """
 
     dispositif: str
     status: str
@@ -148,7 +151,7 @@ class Case:
     solution_version: str
     solution: Solution | None
     solution_list_on: date | None
-    extraction: Extraction
+    extraction: Extraction | None
     og_known: bool | None
     essms_of_og: int | None
     other_orders: tuple[OtherOrder, ...]

@@ -55,7 +55,10 @@ def parse_finess(text: str, where: str = "finess") -> str:
     elif not _FORM.fullmatch(number):
         problem = "Un numéro FINESS est fait de 9 chiffres, ou commence par 2A ou 2B en Corse."
     elif not luhn_ok(number):
-        problem = "La clé de contrôle (dernier chiffre) ne correspond pas : un chiffre est faux ou deux sont inversés."
+        problem = (
+            "La clé de contrôle (dernier chiffre) ne correspond pas :"
+            " un chiffre est faux ou deux sont inversés."
+        )
     else:
         return number
     shown = text if len(text) <= 40 else text[:40] + "…"

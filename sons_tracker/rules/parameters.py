@@ -15,6 +15,7 @@ from typing import Generic, TypeVar
 from sons_tracker.errors import ErrorCode, SonsError
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 
 class Confiance(StrEnum):
@@ -43,7 +44,7 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class Version(Generic[T]):
+class Version(Generic[T_co]):
     """One version of a value; `value` is None when the value is repealed from `depuis` on."""
 
     depuis: date
@@ -51,7 +52,7 @@ class Version(Generic[T]):
     confiance: Confiance
     etat: Etat
     source: Source
-    value: T | None
+    value: T_co | None
 
     @property
     def a_confirmer(self) -> bool:
@@ -59,19 +60,19 @@ class Version(Generic[T]):
 
 
 @dataclass(frozen=True, slots=True)
-class Parameter(Generic[T]):
+class Parameter(Generic[T_co]):
     """All versions of one value, in any state; `name` is its path in the law, e.g. `MS1-V1.bareme`."""
 
     name: str
-    versions: tuple[Version[T], ...]
+    versions: tuple[Version[T_co], ...]
 
-    def find(self, on: date, known_on: date) -> Version[T] | None:
+    def find(self, on: date, known_on: date) -> Version[T_co] | None:
         """The version in force on `on`, as known on `known_on`, or None outside the coverage.
 
         Among the versions that are in force and published by `known_on`, the latest start decides;
         of two with the same start, the one published last (a correction replaces what it corrects).
         """
-        best: Version[T] | None = None
+        best: Version[T_co] | None = None
         for version in self.versions:
             if version.etat is not Etat.EN_VIGUEUR or version.depuis > on or version.publie_le > known_on:
                 continue
@@ -79,7 +80,7 @@ class Parameter(Generic[T]):
                 best = version
         return None if best is None or best.value is None else best
 
-    def in_force(self, on: date, known_on: date) -> Version[T]:
+    def in_force(self, on: date, known_on: date) -> Version[T_co]:
         """As `find`, but refuses outside the coverage.
 
         Raises:

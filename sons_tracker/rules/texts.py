@@ -185,7 +185,7 @@ class Register:
 
 @dataclass(frozen=True, slots=True)
 class Law:
-    """The whole law that this version of the software carries. `digest`: SHA-256 of its files, hexadecimal."""
+    """The whole law that this version of the software carries; `digest` is the SHA-256 of its files (hex)."""
 
     digest: str
     dispositifs: Mapping[str, Dispositif]

@@ -24,9 +24,9 @@ class Outcome(StrEnum):
 _SEVERITY = {outcome: rank for rank, outcome in enumerate(Outcome)}
 
 
-def worst(outcomes: list[Outcome]) -> Outcome:
-    """The most severe of the outcomes; `pass` when there is none."""
-    return max(outcomes, key=_SEVERITY.__getitem__, default=Outcome.PASS)
+def severity(outcome: Outcome) -> int:
+    """The rank of an outcome, from `pass` (0) to `fail`."""
+    return _SEVERITY[outcome]
 
 
 @dataclass(frozen=True, slots=True)
