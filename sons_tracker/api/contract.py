@@ -1,0 +1,131 @@
+"""What a route promises: who may call it, what it reads, what it answers, and examples that run.
+
+The contract stands beside the handler. The guard enforces its access, the strict readers refuse a
+type that it does not announce, and the OpenAPI document is written from it: what is published is
+what is enforced.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from litestar.handlers import BaseRouteHandler
+
+from sons_tracker.errors import ErrorCode
+from sons_tracker.operations.actors import ANONYMOUS, TOKEN_ROLES
+
+ROLES = frozenset(TOKEN_ROLES)
+ANONYMOUS_ROLE = ANONYMOUS.role
+
+_OPT_KEY = "contract"
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Who may call a route. `reads_token` is false where a token is not even looked at."""
+
+    roles: frozenset[str]
+    reads_token: bool = True
+
+
+PUBLIC = Access(frozenset({ANONYMOUS_ROLE}), reads_token=False)
+"""Everyone, without any look at the token nor at the database: health, documentation, law."""
+
+ANYONE = Access(ROLES | {ANONYMOUS_ROLE})
+"""Everyone; a token, when there is one, must be valid and says who is asking."""
+
+
+def only(*roles: str) -> Access:
+    """The holders of a token of one of these roles.
+
+    Raises:
+        ValueError: a role that does not exist; a misspelt role must not close a route silently.
+    """
+    if unknown := set(roles) - ROLES:
+        raise ValueError(f"unknown roles: {sorted(unknown)}")
+    return Access(frozenset(roles))
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One exchange shown in the documentation and played by the tests.
+
+    `body`, `path`, `query` and `headers` make the request; `status` is what it must answer. `role`
+    is the role whose token the test sends; none: no token. `answer` is shown when given.
+    """
+
+    name: str
+    summary: str
+    status: int
+    body: object = None
+    path: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    role: str | None = None
+    answer: object = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a success answers: a French sentence, and the msgspec type of its JSON, if it has one."""
+
+    description: str
+    type: Any = None
+    media_type: str = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """The promise of a route. Texts are French.
+
+    `path` and `headers` describe the path parameters and the required headers; `body` and `query`
+    are the `Strict` types that the handler reads; `errors` are those of its own, besides the ones
+    that follow from the rest. A `hidden` route is not documented: it is the documentation.
+    """
+
+    access: Access
+    summary: str
+    tag: str = "Service"
+    description: str = ""
+    path: Mapping[str, str] = field(default_factory=dict)
+    query: Any = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: Any = None
+    answers: Mapping[int, Answer] = field(default_factory=dict)
+    errors: tuple[ErrorCode, ...] = ()
+    examples: tuple[Example, ...] = ()
+    hidden: bool = False
+
+    @property
+    def opt(self) -> dict[str, Any]:
+        """As Litestar's handlers take it: `@get("/…", opt=CONTRACT.opt)`."""
+        return {_OPT_KEY: self}
+
+    def all_errors(self) -> tuple[ErrorCode, ...]:
+        """The errors of its own and those that its access, path, query and body bring."""
+        implied: list[ErrorCode] = []
+        if self.access.reads_token:
+            implied.append(ErrorCode.UNAUTHENTICATED)
+        if ANONYMOUS_ROLE not in self.access.roles:
+            implied.append(ErrorCode.FORBIDDEN)
+        if self.path:
+            implied.append(ErrorCode.NOT_FOUND)
+        if self.body is not None:
+            implied += [
+                ErrorCode.MALFORMED_REQUEST,
+                ErrorCode.PAYLOAD_TOO_LARGE,
+                ErrorCode.UNSUPPORTED_MEDIA_TYPE,
+            ]
+        if self.body is not None or self.query is not None:
+            implied.append(ErrorCode.INVALID_REQUEST)
+        if self.access.reads_token:
+            implied.append(ErrorCode.UNAVAILABLE)
+        return tuple(dict.fromkeys((*self.errors, *implied)))
+
+
+def contract_of(handler: BaseRouteHandler) -> Contract | None:
+    """The contract of a handler; None when it declares none."""
+    found = handler.opt.get(_OPT_KEY)
+    return found if isinstance(found, Contract) else None

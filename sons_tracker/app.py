@@ -1,0 +1,77 @@
+"""Builds the Litestar application: routes, guard, errors, headers, and what lives as long as it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+from litestar import Litestar
+from litestar.di import Provide
+from litestar.handlers import HTTPRouteHandler
+
+from sons_tracker.api import documentation, health, law
+from sons_tracker.api.contract import contract_of
+from sons_tracker.api.problems import handle_exception
+from sons_tracker.api.security import add_headers, authorise, current_actor, is_automatic
+from sons_tracker.api.strict import MAX_BODY
+from sons_tracker.db import engine
+from sons_tracker.db.embedded import open_database
+from sons_tracker.settings import Settings
+
+# One line per module of routes: each lists its own handlers.
+HANDLERS: tuple[HTTPRouteHandler, ...] = (
+    *health.HANDLERS,
+    *law.HANDLERS,
+    *documentation.HANDLERS,
+)
+
+
+def create_app(settings: Settings, *, connect: bool = True) -> Litestar:
+    """The application. With `connect`, its life opens the database and the scheduler's clock; without,
+    the caller has started the engine already (tests, demonstration) and nothing ticks.
+
+    Raises:
+        TypeError: a route without a contract, a duplicate schema name: found here, not in production.
+    """
+    app = Litestar(
+        route_handlers=list(HANDLERS),
+        guards=[authorise],
+        dependencies={"actor": Provide(current_actor)},
+        exception_handlers={Exception: handle_exception},
+        before_send=[add_headers],
+        lifespan=[_life(settings)] if connect else [],
+        request_max_body_size=MAX_BODY,
+        openapi_config=None,
+        logging_config=None,
+        debug=False,
+    )
+    app.state.settings = settings
+    _check_contracts(app)
+    documentation.publish(app)
+    return app
+
+
+def from_environment() -> Litestar:
+    """The factory for a server of one's own: `uvicorn --factory sons_tracker.app:from_environment`."""
+    return create_app(Settings.from_env(os.environ))
+
+
+def _life(settings: Settings) -> Callable[[Litestar], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def life(_app: Litestar) -> AsyncIterator[None]:
+        async with open_database(settings) as opened:
+            await engine.start(opened.app_dsn, role=opened.app_role)
+            try:
+                yield
+            finally:
+                await engine.stop()
+
+    return life
+
+
+def _check_contracts(app: Litestar) -> None:
+    for route in app.routes:
+        for handler in getattr(route, "route_handlers", ()):
+            if contract_of(handler) is None and not is_automatic(handler):
+                raise TypeError(f"{route.path} has no contract: say who may call it, in its `opt`")
