@@ -18,7 +18,7 @@ endif
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo serve test test-pythons pytest pythons-not-run check format bench lock other-python
+.PHONY: help install demo serve test test-pythons pytest check format bench lock other-python
 
 help: ## Affiche cette aide
 	@echo "Utilisation : make CIBLE [PYTHON=python3.12] [ARGS=…]"
@@ -47,18 +47,18 @@ demo: $(STAMP) ## Joue la démonstration : registre, commandes, refus, échéanc
 serve: $(STAMP) ## Lance le serveur sur http://127.0.0.1:8000
 	@$(BIN)/sons-tracker serve $(ARGS)
 
-test: pytest pythons-not-run ## Passe les tests (ARGS="-k mot" en choisit)
-
-pytest: $(STAMP)
-	@$(BIN)/python -m pytest $(ARGS)
-
-pythons-not-run: pytest
-	@ran=$$($(BIN)/python $(VERSION_OF)); \
+test: $(STAMP) ## Passe les tests (ARGS="-k mot" en choisit)
+	@status=0; \
+	$(BIN)/python -m pytest $(ARGS) || status=$$?; \
+	ran=$$($(BIN)/python $(VERSION_OF)); \
 	for version in $(KNOWN_PYTHONS); do \
 	  if [ "$$version" = "$$ran" ]; then echo "Python $$version : exécuté"; \
 	  elif python$$version -c '' 2>/dev/null; then echo "Python $$version : présent, non exécuté (make test-pythons)"; \
 	  else echo "Python $$version : absent, non exécuté"; fi; \
-	done
+	done; exit $$status
+
+pytest: $(STAMP)
+	@$(BIN)/python -m pytest $(ARGS)
 
 test-pythons: ## Passe les tests sur chaque Python trouvé, chacun dans son environnement
 	@status=0; \
