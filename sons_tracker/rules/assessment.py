@@ -63,6 +63,8 @@ class Assessment:
     decision: str
     eligible: bool
     conditional: bool
+    vague: str
+    extraction_on: date | None
     verdicts: tuple[Verdict, ...]
     tranche: str | None
     rate_ttc_cents: int | None
@@ -112,6 +114,8 @@ def assess(case: Case, law: Law, on: date, known_on: date) -> Assessment:
         decision=decision,
         eligible=eligible,
         conditional=ctx.conditional,
+        vague=ctx.vague.code,
+        extraction_on=None if case.extraction is None else case.extraction.on,
         verdicts=tuple(verdicts),
         tranche=None if ctx.tranche is None else ctx.tranche.code,
         rate_ttc_cents=None if ctx.tranche is None else ctx.tranche.ttc_cents,
