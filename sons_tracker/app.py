@@ -10,6 +10,7 @@ from litestar import Litestar
 from litestar.di import Provide
 from litestar.handlers import HTTPRouteHandler
 
+from sons_tracker import scheduler
 from sons_tracker.api import documentation, health, law
 from sons_tracker.api.contract import contract_of
 from sons_tracker.api.problems import handle_exception
@@ -63,7 +64,8 @@ def _life(settings: Settings) -> Callable[[Litestar], AbstractAsyncContextManage
         async with open_database(settings) as opened:
             await engine.start(opened.app_dsn, role=opened.app_role)
             try:
-                yield
+                async with scheduler.running():
+                    yield
             finally:
                 await engine.stop()
 

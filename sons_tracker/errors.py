@@ -227,6 +227,12 @@ class ErrorCode(Enum):
         "Le logiciel a rencontré une erreur imprévue.",
         "Transmettre le numéro d'incident à l'administrateur ; la demande peut être renvoyée.",
     )
+    MALFORMED_COMMAND = ErrorKind(
+        "malformed_command",
+        400,
+        "La commande est mal écrite.",
+        "L'option « --help » de la commande dit ce qu'elle attend.",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,14 +246,18 @@ class Fault:
 class SonsError(Exception):
     """An error of the closed list.
 
-    `detail` is one French sentence about this occurrence; `faults` lists every defect at once.
+    `detail` is one French sentence about this occurrence; `faults` lists every defect at once; `remedy`
+    replaces the general remedy of the code when this occurrence has a better one.
     """
 
-    def __init__(self, code: ErrorCode, detail: str, faults: tuple[Fault, ...] = ()) -> None:
+    def __init__(
+        self, code: ErrorCode, detail: str, faults: tuple[Fault, ...] = (), *, remedy: str | None = None
+    ) -> None:
         super().__init__(detail)
         self.code = code
         self.detail = detail
         self.faults = faults
+        self.remedy = code.value.remedy if remedy is None else remedy
 
     @property
     def kind(self) -> ErrorKind:

@@ -68,7 +68,7 @@ def members(error: SonsError, *, instance: str | None = None) -> dict[str, Any]:
         status=kind.status,
         detail=error.detail,
         code=kind.code,
-        remedy=kind.remedy,
+        remedy=error.remedy,
         errors=tuple(FaultView(fault.where, fault.message) for fault in error.faults),
         instance=instance,
     )

@@ -1,0 +1,78 @@
+"""`sons-tracker`: one command is one function; no rule lives here."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import traceback
+from collections.abc import Sequence
+
+import typer
+
+from sons_tracker.cli import finess, law, registers, serve, tariff, tokens
+from sons_tracker.cli.frame import MALFORMED, REFUSED, YES, report
+from sons_tracker.cli.french import Cli, speak_french, usage_sentence
+from sons_tracker.errors import ErrorCode, SonsError
+
+app = Cli(
+    help="Financement du dispositif SONS : barème, droit, registres, commandes.\n\n"
+    "Code de sortie : 0 oui, 1 refus ou réponse négative, 2 demande mal formée."
+)
+app.command("serve")(serve.serve)
+app.command("migrate")(serve.migrate)
+app.command("tariff")(tariff.tariff)
+app.command("grant-estimate")(tariff.grant_estimate)
+app.command("calendar")(tariff.calendar)
+app.add_typer(law.app, name="law")
+app.add_typer(finess.app, name="finess")
+app.add_typer(registers.grants, name="grants")
+app.add_typer(registers.solutions, name="solutions")
+app.add_typer(tokens.app, name="token")
+
+
+def main() -> None:
+    """The entry point: runs the command of `sys.argv` and exits with its code."""
+    sys.exit(run_command(sys.argv[1:]))
+
+
+def run_command(arguments: Sequence[str]) -> int:
+    """Runs one command and returns its exit code; whatever happens, no traceback reaches the terminal."""
+    as_json = "--json" in arguments
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that cannot show an accent shows a question mark; it is no reason to fail.
+        getattr(stream, "reconfigure", lambda **_: None)(errors="replace")
+    speak_french()
+    try:
+        code = typer.main.get_command(app).main(
+            args=list(arguments), prog_name="sons-tracker", standalone_mode=False
+        )
+        sys.stdout.flush()
+    except SonsError as error:
+        return report(error, as_json)
+    except BrokenPipeError:
+        return _closed_early()
+    except typer.Abort:
+        return REFUSED
+    except typer.TyperException as error:
+        if type(error).__name__ == "NoArgsIsHelpError":
+            # typer has printed the help while it made the error.
+            return MALFORMED
+        return report(SonsError(ErrorCode.MALFORMED_COMMAND, usage_sentence(error)), as_json)
+    except Exception as error:
+        return report(_unforeseen(error), as_json)
+    return code if isinstance(code, int) else YES
+
+
+def _closed_early() -> int:
+    """Whoever read our output left (`| head`): nothing more to say, nor at the interpreter's exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return REFUSED
+
+
+def _unforeseen(error: Exception) -> SonsError:
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="sons-tracker-", suffix=".log", delete=False, encoding="utf-8"
+    ) as kept:
+        traceback.print_exception(error, file=kept)
+    return SonsError(ErrorCode.INTERNAL, f"Le détail de l'erreur est dans « {kept.name} ».")

@@ -1,0 +1,174 @@
+"""Importing registers: FINESS, solutions and their referencing, ESMS numérique grants."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+from sons_tracker.cli.frame import (
+    REFUSED,
+    Json,
+    choice,
+    day_option,
+    emit,
+    existing_file,
+    instance,
+    run,
+    sheet,
+)
+from sons_tracker.cli.french import Cli
+
+if TYPE_CHECKING:
+    from sons_tracker.operations.registers import ImportReport
+
+grants = Cli(help="Financements ESMS numérique.")
+solutions = Cli(help="Solutions logicielles, versions, référencement et distributeurs.")
+
+_SHOWN_LINES = 20
+
+_File = Annotated[Path, typer.Argument(metavar="FICHIER", help="Fichier à importer.")]
+_Scope = Annotated[
+    str,
+    typer.Option(
+        metavar="PORTÉE",
+        parser=choice("stock", "extrait"),
+        help="« stock » : tout le registre, une absence y est un fait ; « extrait » : une partie.",
+    ),
+]
+_ExtractedOn = Annotated[date | None, day_option("Date de l'extraction (par défaut : celle du fichier).")]
+_DryRun = Annotated[bool, typer.Option("--dry-run", help="Vérifie et compare tout, sans rien écrire.")]
+_AcceptLoss = Annotated[
+    bool, typer.Option("--accept-loss", help="Accepte qu'un stock perde une grande part de ses lignes.")
+]
+
+
+def import_finess(
+    file: _File,
+    scope: _Scope = "stock",
+    extracted_on: _ExtractedOn = None,
+    dry_run: _DryRun = False,
+    accept_loss: _AcceptLoss = False,
+    as_json: Json = False,
+) -> None:
+    """Importe un fichier FINESS : CSV cs1100502, cs1100507 ou cs1100501, ou JSON."""
+    _import(("establishment", "legal_entity"), file, scope, extracted_on, dry_run, accept_loss, as_json)
+
+
+@grants.callback()
+def _grants() -> None:
+    """Financements ESMS numérique."""
+
+
+@grants.command("import")
+def import_grants(
+    file: _File,
+    scope: _Scope = "stock",
+    extracted_on: _ExtractedOn = None,
+    dry_run: _DryRun = False,
+    accept_loss: _AcceptLoss = False,
+    as_json: Json = False,
+) -> None:
+    """Importe les financements ESMS numérique (CSV, voir docs/registres.md)."""
+    _import(("esms_grant",), file, scope, extracted_on, dry_run, accept_loss, as_json)
+
+
+@solutions.callback()
+def _solutions() -> None:
+    """Solutions logicielles, versions, référencement et distributeurs."""
+
+
+@solutions.command("import")
+def import_solutions(
+    file: _File,
+    scope: _Scope = "stock",
+    extracted_on: _ExtractedOn = None,
+    dry_run: _DryRun = False,
+    accept_loss: _AcceptLoss = False,
+    as_json: Json = False,
+) -> None:
+    """Importe la liste des versions référencées ou celle des distributeurs (CSV, voir docs/registres.md)."""
+    _import(("referencing", "distributor"), file, scope, extracted_on, dry_run, accept_loss, as_json)
+
+
+def _import(
+    kinds: tuple[str, ...],
+    file: Path,
+    scope: str,
+    extracted_on: date | None,
+    dry_run: bool,
+    accept_loss: bool,
+    as_json: bool,
+) -> None:
+    path = existing_file(file)
+    report = run(_work(kinds, path, scope, extracted_on, dry_run, accept_loss))
+    emit(msgspec.to_builtins(report), as_json, lambda console: _print(console, report, dry_run))
+    if report.refused or report.guard:
+        raise typer.Exit(REFUSED)
+
+
+async def _work(
+    kinds: tuple[str, ...],
+    path: Path,
+    scope: str,
+    extracted_on: date | None,
+    dry_run: bool,
+    accept_loss: bool,
+) -> ImportReport:
+    from sons_tracker.operations import enactment
+    from sons_tracker.operations.actors import LOCAL_ADMIN
+    from sons_tracker.operations.registers import import_register
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+    )
+    # On stderr, and only for a person: stdout holds the answer.
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(path.name, total=None)
+        async with instance():
+            return await import_register(
+                LOCAL_ADMIN,
+                kinds,
+                path,
+                extracted_on=extracted_on,
+                scope=scope,
+                dry_run=dry_run,
+                accept_loss=accept_loss,
+                at=await enactment.now(),
+                progress=lambda done, total: bar.update(task, completed=done, total=total),
+            )
+
+
+def _print(console: Console, report: ImportReport, dry_run: bool) -> None:
+    counts = {
+        "Registre": report.register,
+        "Extraction": f"{report.extracted_on:%d/%m/%Y} ({report.scope})",
+        "Encodage": report.encoding,
+        "Lignes lues": str(report.read),
+        "Nouvelles": str(report.new),
+        "Modifiées": str(report.changed),
+        "Inchangées": str(report.unchanged),
+        "Absentes": str(report.absent),
+        "Signalées": str(report.warned),
+        "Organismes inconnus": str(report.stubs),
+        "Refusées": str(len(report.refused)),
+    }
+    console.print(sheet(counts))
+    for line, reason in report.refused[:_SHOWN_LINES]:
+        console.print(f"  ligne {line} : {reason}", markup=False)
+    if len(report.refused) > _SHOWN_LINES:
+        console.print(f"  … et {len(report.refused) - _SHOWN_LINES} autres (« --json » les donne toutes).")
+    if report.guard:
+        console.print(report.guard, markup=False)
+    if report.written:
+        console.print("Import enregistré.")
+    else:
+        console.print("Essai à blanc : rien n'est enregistré." if dry_run else "Rien n'est enregistré.")
