@@ -1,0 +1,232 @@
+"""Loading the file of an order: every fact that the rules read, in a constant number of statements."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date, datetime
+
+import asyncpg
+
+from sons_tracker.operations.actors import Actor
+from sons_tracker.operations.requests import OrderRequest, known_on
+from sons_tracker.rules.case import (
+    Case,
+    Engagement,
+    Establishment,
+    Extraction,
+    Grant,
+    OrderedEssms,
+    OtherOrder,
+    Referencing,
+    Solution,
+    Supplier,
+)
+from sons_tracker.rules.context import dispositif_of
+from sons_tracker.rules.identifiers import FinessGeographique, FinessJuridique
+from sons_tracker.rules.texts import Law, Vague
+
+_REGISTER = """
+select
+  (select scope from extraction where register = 'establishment' and extracted_on = $1
+   order by scope desc limit 1) as scope,
+  (select count(*) from establishment
+   where finess_juridique = $2 and in_service and aggregate = any($3)
+     and valid_from <= $1 and (valid_to is null or valid_to > $1)) as counted,
+  (exists (select from establishment where finess_juridique = $2
+           and valid_from <= $1 and (valid_to is null or valid_to > $1))
+   or exists (select from legal_entity where finess_juridique = $2
+              and valid_from <= $1 and (valid_to is null or valid_to > $1))) as og_known
+"""
+_ESTABLISHMENTS = """
+select finess_geographique, finess_juridique, category, aggregate from establishment
+where finess_geographique = any($2) and in_service
+  and valid_from <= $1 and (valid_to is null or valid_to > $1)
+"""
+_SOLUTION = """
+select r.solution, r.solution_kind, r.editor_siren, r.dispositif, r.status, r.complete_file_on,
+       r.referenced_from, r.referenced_to, list.extracted_on as list_on, o.siren as supplier_siren,
+       exists (select from distributor d where d.solution = r.solution and d.distributor_siren = o.siren
+               and d.distributes_from <= $3 and (d.distributes_to is null or d.distributes_to >= $3)
+               and d.valid_from <= $2 and (d.valid_to is null or d.valid_to > $2)) as distributes
+from (select max(extracted_on) as extracted_on from extraction
+      where register = 'referencing' and extracted_on <= $2) list
+left join referencing r on r.solution_version = $1 and r.valid_from <= $2
+  and (r.valid_to is null or r.valid_to > $2)
+left join organisation o on o.id = $4
+order by r.dispositif, r.referenced_from
+"""
+_HELD = """
+select e.finess_geographique, e.holder_kind, o.number
+from engaged($1, $2) e
+left join claim c on c.vague = $1 and c.finess_geographique = e.finess_geographique and c.released_at is null
+left join purchase_order o on o.id = c.order_id
+"""
+_OTHERS = """
+select o.number, coalesce(o.solution, '') as solution,
+       array(select c.finess_geographique from claim c
+             where c.order_id = o.id and c.released_at is null and c.finess_geographique = any($3)
+             order by 1) as shared
+from purchase_order o join order_state s on s.state = o.state
+where o.og_finess_juridique = $1 and o.vague = $2 and s.live
+order by o.number
+"""
+
+
+async def load_case(
+    con: asyncpg.Connection, actor: Actor, request: OrderRequest, law: Law, at: datetime
+) -> Case:
+    """The file of a request as it stands at the business instant `at`, seen with the rights of `actor`.
+
+    Without an account nobody is told whether an ESSMS is engaged or has a grant: those facts stay unknown.
+
+    Raises:
+        SonsError: `INVALID_REQUEST` for an unknown dispositif.
+    """
+    known = known_on(at)
+    _, vague = dispositif_of(law, request.dispositif)
+    numbers = [line.finess for line in request.essms]
+    extraction, og_known, counted, places = await _register(con, request, vague, known, numbers)
+    solution, supplier, list_on = await _solution(con, actor, request, known)
+    has_account = actor.role != "anonymous"
+    case = Case(
+        dispositif=request.dispositif,
+        og=request.og,
+        signed_on=request.signed_on,
+        received_at=at,
+        already_equipped=request.already_equipped,
+        supplier=supplier,
+        solution_version=request.solution_version,
+        solution=solution,
+        solution_list_on=list_on,
+        extraction=extraction,
+        og_known=og_known,
+        essms_of_og=counted,
+        other_orders=await _other_orders(con, request, vague, numbers) if has_account else (),
+        lines=tuple(
+            OrderedEssms(
+                line.finess,
+                line.unit_ttc_cents,
+                line.dui_in_place,
+                places.get(line.finess),
+                None,
+                None,
+            )
+            for line in request.essms
+        ),
+    )
+    if not has_account:
+        return case
+    grants = await _grants(con, numbers, known)
+    case = replace(
+        case, lines=tuple(replace(line, grants=grants.get(line.finess, ())) for line in case.lines)
+    )
+    return await with_engagements(con, case, vague)
+
+
+async def with_engagements(con: asyncpg.Connection, case: Case, vague: Vague) -> Case:
+    """The same file with the live claims as they are now; after a lost race they are read again."""
+    held: dict[str, tuple[Engagement, ...]] = {}
+    for row in await con.fetch(_HELD, vague.code, [line.finess for line in case.lines]):
+        held[row["finess_geographique"]] = (Engagement(row["holder_kind"], row["number"]),)
+    return replace(
+        case, lines=tuple(replace(line, engagements=held.get(line.finess, ())) for line in case.lines)
+    )
+
+
+async def _register(
+    con: asyncpg.Connection,
+    request: OrderRequest,
+    vague: Vague,
+    known: date,
+    numbers: list[FinessGeographique],
+) -> tuple[Extraction | None, bool | None, int | None, dict[str, Establishment]]:
+    version = vague.extraction.find(request.signed_on, known)
+    basis = vague.count_basis.find(request.signed_on, known)
+    if version is None or version.value is None:
+        return None, None, None, {}
+    aggregates = [] if basis is None or basis.value is None else sorted(basis.value.aggregates)
+    row = await con.fetchrow(_REGISTER, version.value, request.og, aggregates)
+    extraction = Extraction(version.value, row["scope"])
+    if row["scope"] is None:
+        return extraction, None, None, {}
+    places = {
+        found["finess_geographique"]: Establishment(
+            FinessGeographique(found["finess_geographique"]),
+            None if found["finess_juridique"] is None else FinessJuridique(found["finess_juridique"]),
+            found["category"],
+            found["aggregate"],
+        )
+        for found in await con.fetch(_ESTABLISHMENTS, version.value, numbers)
+    }
+    if not extraction.is_stock:
+        # an extract that lists the OG knows it; one that does not says nothing, and counts nothing
+        return extraction, True if row["og_known"] else None, None, places
+    return extraction, row["og_known"], row["counted"], places
+
+
+async def _solution(
+    con: asyncpg.Connection, actor: Actor, request: OrderRequest, known: date
+) -> tuple[Solution | None, Supplier | None, date | None]:
+    """The version in the list, what the actor is to it, and the day of the list; None for what is unknown."""
+    supplies = actor.role in {"editor", "distributor"}
+    rows = await con.fetch(
+        _SOLUTION,
+        request.solution_version,
+        known,
+        request.signed_on,
+        actor.organisation_id if supplies else None,
+    )
+    first = rows[0]
+    if first["solution"] is None:
+        return None, None, first["list_on"]
+    solution = Solution(
+        version=request.solution_version,
+        solution=first["solution"],
+        kind=first["solution_kind"],
+        editor_siren=first["editor_siren"],
+        snapshot_on=first["list_on"],
+        referencings=tuple(
+            Referencing(
+                row["dispositif"],
+                row["status"],
+                row["complete_file_on"],
+                row["referenced_from"],
+                row["referenced_to"],
+            )
+            for row in rows
+        ),
+    )
+    if not supplies:
+        return solution, None, first["list_on"]
+    is_editor = actor.role == "editor" and first["supplier_siren"] == solution.editor_siren
+    supplier = Supplier(is_editor, actor.role == "distributor" and first["distributes"])
+    return solution, supplier, first["list_on"]
+
+
+async def _grants(
+    con: asyncpg.Connection, numbers: list[FinessGeographique], known: date
+) -> dict[str, tuple[Grant, ...]]:
+    found: dict[str, tuple[Grant, ...]] = {}
+    for row in await con.fetch("select * from grants_of($1, $2)", numbers, known):
+        payments = [day for day in (row["first_paid_on"], row["paid_on"]) if day is not None]
+        grant = Grant(
+            reference=row["grant_reference"],
+            year=row["call_year"],
+            project=row["project"],
+            components=tuple(row["components"]),
+            state=row["state"],
+            solution=row["solution"],
+            dui_referenced=row["dui_referenced"],
+            agreed_on=row["agreed_on"],
+            first_payment_on=min(payments, default=None),
+        )
+        number = row["finess_geographique"]
+        found[number] = (*found.get(number, ()), grant)
+    return found
+
+
+async def _other_orders(
+    con: asyncpg.Connection, request: OrderRequest, vague: Vague, numbers: list[FinessGeographique]
+) -> tuple[OtherOrder, ...]:
+    rows = await con.fetch(_OTHERS, request.og, vague.code, numbers)
+    return tuple(OtherOrder(row["number"], row["solution"], tuple(row["shared"])) for row in rows)

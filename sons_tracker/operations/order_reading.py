@@ -1,0 +1,175 @@
+"""Reading orders: one whole, or pages of them, as far as the actor may see."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from sons_tracker.db.engine import transaction
+from sons_tracker.errors import ErrorCode, SonsError
+from sons_tracker.operations.actors import Actor
+from sons_tracker.operations.views import (
+    DeadlineView,
+    Identity,
+    LineView,
+    OrderView,
+    PaymentView,
+    seen_by,
+    verdict_from_row,
+)
+
+# Row-level security says the same; the code filters too, so that neither stands alone.
+_SEEN = "($1 or o.supplier_id = $2 or o.og_id = $2)"
+_SEES_ALL = frozenset({"reviewer", "payer", "pilot", "admin"})
+
+
+@dataclass(frozen=True, slots=True)
+class OrderFilter:
+    """What a page of orders is narrowed to; None does not narrow. `essms` is a FINESS géographique."""
+
+    state: str | None = None
+    dispositif: str | None = None
+    og: str | None = None
+    essms: str | None = None
+    signed_from: date | None = None
+    signed_to: date | None = None
+    supplier_reference: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OrderSummary:
+    """An order on a page: no verdicts, no lines. Amounts in cents TTC."""
+
+    id: UUID
+    number: str
+    state: str
+    dispositif: str
+    og: str
+    solution_version: str
+    signed_on: date
+    received_at: datetime
+    supplier_reference: str | None
+    decision: str
+    ordered: int
+    tranche: str | None
+    total_ttc_cents: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page, newest first; `next_after` is the key of the next one, None on the last."""
+
+    orders: tuple[OrderSummary, ...]
+    next_after: tuple[datetime, UUID] | None
+
+
+async def find_order(actor: Actor, order_id: UUID) -> OrderView:
+    """An order with everything that was decided and planned.
+
+    Raises:
+        SonsError: `NOT_FOUND`, the same for an unknown order and for another organisation's.
+    """
+    async with transaction(actor.context, read_only=True) as con:
+        row = await con.fetchrow(
+            f"select o.* from purchase_order o where {_SEEN} and o.id = $3",  # noqa: S608 - a constant
+            actor.role in _SEES_ALL,
+            actor.organisation_id,
+            order_id,
+        )
+        if row is None:
+            raise SonsError(ErrorCode.NOT_FOUND, "Aucune commande visible ne porte cet identifiant.")
+        view = await _view(con, row)
+    return seen_by(view, actor)
+
+
+async def _view(con: asyncpg.Connection, row: Any) -> OrderView:
+    lines = await con.fetch(
+        "select finess_geographique as finess, dui_in_place, ceiling_ttc_cents, unit_ttc_cents,"
+        " advance_ttc_cents, solde_ttc_cents from order_line where order_id = $1"
+        " order by finess_geographique",
+        row["id"],
+    )
+    payments = await con.fetch(
+        "select kind, state, amount_ttc_cents, condition from payment where order_id = $1 order by kind",
+        row["id"],
+    )
+    deadlines = await con.fetch(
+        "select kind, due_at, facts from deadline where order_id = $1 and superseded_at is null"
+        " order by due_at, kind",
+        row["id"],
+    )
+    return OrderView(
+        identity=Identity(row["id"], row["number"], row["state"], row["version"], row["received_at"]),
+        dispositif=row["dispositif"],
+        og=row["og_finess_juridique"],
+        solution_version=row["solution_version"],
+        signed_on=row["signed_on"],
+        supplier_reference=row["supplier_reference"],
+        decision=row["decision"],
+        conditional=row["conditional"],
+        tranche=row["tranche"],
+        essms_of_og=row["essms_of_og"],
+        count_basis=row["count_basis"],
+        extraction_on=row["extraction_on"],
+        ordered=row["ordered"],
+        rate_ttc_cents=row["rate_ttc_cents"],
+        total_ttc_cents=row["total_ttc_cents"],
+        advance_ttc_cents=row["advance_ttc_cents"],
+        solde_ttc_cents=row["solde_ttc_cents"],
+        lines=tuple(LineView(**dict(line)) for line in lines),
+        payments=tuple(PaymentView(**dict(payment)) for payment in payments),
+        deadlines=tuple(
+            DeadlineView(
+                d["kind"], d["due_at"], d["facts"]["label"], d["facts"]["source"], d["facts"]["a_confirmer"]
+            )
+            for d in deadlines
+        ),
+        verdicts=tuple(verdict_from_row(verdict) for verdict in row["verdicts"]),
+        law_digest=row["law_digest"],
+        known_on=row["known_on"],
+    )
+
+
+_PAGE = f"""
+select o.id, o.number, o.state, o.dispositif, o.og_finess_juridique as og, o.solution_version, o.signed_on,
+       o.received_at, o.supplier_reference, o.decision, o.ordered, o.tranche, o.total_ttc_cents
+from purchase_order o
+where {_SEEN}
+  and ($3::text is null or o.state = $3) and ($4::text is null or o.dispositif = $4)
+  and ($5::text is null or o.og_finess_juridique = $5)
+  and ($6::text is null or o.id in (select order_id from order_line where finess_geographique = $6))
+  and ($7::date is null or o.signed_on >= $7) and ($8::date is null or o.signed_on <= $8)
+  and ($9::text is null or o.supplier_reference = $9)
+  and ($10::timestamptz is null or (o.received_at, o.id) < ($10, $11::uuid))
+order by o.received_at desc, o.id desc
+limit $12
+"""  # noqa: S608 - the interpolated text is a constant of this module
+
+
+async def list_orders(
+    actor: Actor, narrowed: OrderFilter, after: tuple[datetime, UUID] | None, limit: int
+) -> Page:
+    """A page of at most `limit` orders that the actor may see, newest reception first, by key."""
+    async with transaction(actor.context, read_only=True) as con:
+        rows = await con.fetch(
+            _PAGE,
+            actor.role in _SEES_ALL,
+            actor.organisation_id,
+            narrowed.state,
+            narrowed.dispositif,
+            narrowed.og,
+            narrowed.essms,
+            narrowed.signed_from,
+            narrowed.signed_to,
+            narrowed.supplier_reference,
+            None if after is None else after[0],
+            None if after is None else after[1],
+            limit + 1,
+        )
+    orders = tuple(OrderSummary(**dict(row)) for row in rows[:limit])
+    more = len(rows) > limit
+    return Page(orders, (orders[-1].received_at, orders[-1].id) if more else None)

@@ -1,0 +1,297 @@
+"""Depositing an order: the law is applied, the ESSMS are claimed, everything is kept in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from datetime import datetime
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+
+from sons_tracker.db import journal
+from sons_tracker.db.engine import retrying, savepoint, transaction
+from sons_tracker.errors import ErrorCode, SonsError
+from sons_tracker.operations.actors import Actor, require
+from sons_tracker.operations.cases import load_case, with_engagements
+from sons_tracker.operations.idempotency import Answer, Key, keep_answer, open_key
+from sons_tracker.operations.requests import OrderRequest, check_request, known_on
+from sons_tracker.operations.views import (
+    Identity,
+    LineView,
+    OrderView,
+    deadline_views,
+    payment_views,
+    seen_by,
+    verdict_view,
+)
+from sons_tracker.rules.assessment import Assessment, assess
+from sons_tracker.rules.case import Case
+from sons_tracker.rules.context import dispositif_of
+from sons_tracker.rules.lifecycle import deposit_state
+from sons_tracker.rules.texts import Law
+
+Render = Callable[[OrderView], Answer]
+_RACES = 3
+
+
+class _LostRaceError(Exception):
+    """Another transaction claimed one of the ESSMS between the reading and the writing."""
+
+
+@retrying
+async def submit(
+    actor: Actor, request: OrderRequest, law: Law, at: datetime, key: Key, render: Render
+) -> Answer:
+    """Deposits an order for the actor's own organisation, an editor or a distributor.
+
+    The order is kept in every case. If no rule fails it takes one claim per ESSMS, all or nothing: the
+    partial unique index decides between two deposits of the same instant. If a rule fails, it is kept as
+    `rejected` with its verdicts and holds nothing (C17). The answer, made by `render` from what the actor
+    may see, is stored under the key in the same transaction.
+
+    Raises:
+        SonsError: `FORBIDDEN`, `INVALID_REQUEST`, `IDEMPOTENCY_MISMATCH`, `IDEMPOTENCY_IN_FLIGHT`,
+            `UNAVAILABLE`. A refusal by the rules is an answer, not an error.
+    """
+    require(actor, "editor", "distributor")
+    check_request(request, at)
+    async with transaction(actor.context) as con:
+        kept = await open_key(con, actor, key)
+        if kept is not None:
+            return kept
+        view = await _deposit(con, actor, request, law, at)
+        answer = render(seen_by(view, actor))
+        await keep_answer(con, actor, key, answer)
+        return answer
+
+
+async def _deposit(
+    con: asyncpg.Connection, actor: Actor, request: OrderRequest, law: Law, at: datetime
+) -> OrderView:
+    case = await load_case(con, actor, request, law, at)
+    _, vague = dispositif_of(law, request.dispositif)
+    for _ in range(_RACES):
+        assessment = assess(case, law, request.signed_on, known_on(at))
+        state = deposit_state(assessment.decision, assessment.conditional)
+        view = describe(request, assessment, at)
+        try:
+            async with savepoint(con):
+                identity = await _write(con, actor, request, case, assessment, view, state, at)
+            break
+        except _LostRaceError:
+            case = await with_engagements(con, case, vague)
+    else:
+        raise SonsError(
+            ErrorCode.UNAVAILABLE, "Les ESSMS de la commande changent sans cesse de main. Réessayez."
+        )
+    view = replace(view, identity=identity)
+    await _plan(con, actor, view, assessment)
+    await journal.record(
+        con,
+        actor,
+        at,
+        "order.refused" if state == "rejected" else "order.deposited",
+        "order",
+        str(identity.id),
+        {
+            "number": identity.number,
+            "state": state,
+            "decision": assessment.decision,
+            "essms": len(request.essms),
+            "total_ttc_cents": view.total_ttc_cents,
+            "law_digest": law.digest,
+            "failed_rules": sorted({v.rule for v in view.verdicts if v.outcome == "fail"}),
+        },
+    )
+    return view
+
+
+def describe(request: OrderRequest, assessment: Assessment, at: datetime) -> OrderView:
+    """What the law says of a request: the whole of a simulation, and of an order before it has a number.
+
+    Where a line asks more than its ceiling there is no amount to show: the order has none.
+    """
+    amounts = {line.finess: line for line in assessment.lines}
+    payable = all(0 < a.unit_ttc_cents <= a.ceiling_ttc_cents for a in amounts.values()) and bool(amounts)
+    lines = []
+    for asked in sorted(request.essms, key=lambda line: line.finess):
+        amount = amounts.get(asked.finess) if payable else None
+        lines.append(
+            LineView(
+                asked.finess,
+                asked.dui_in_place,
+                None if amount is None else amount.ceiling_ttc_cents,
+                None if amount is None else amount.unit_ttc_cents,
+                None if amount is None else amount.advance_ttc_cents,
+                None if amount is None else amount.solde_ttc_cents,
+            )
+        )
+    return OrderView(
+        identity=None,
+        dispositif=request.dispositif,
+        og=request.og,
+        solution_version=request.solution_version,
+        signed_on=request.signed_on,
+        supplier_reference=request.supplier_reference,
+        decision=assessment.decision,
+        conditional=assessment.conditional,
+        tranche=assessment.tranche,
+        essms_of_og=assessment.essms_of_og,
+        count_basis=assessment.count_basis,
+        extraction_on=assessment.extraction_on,
+        ordered=len(request.essms),
+        rate_ttc_cents=assessment.rate_ttc_cents,
+        total_ttc_cents=assessment.total_ttc_cents if payable else None,
+        advance_ttc_cents=assessment.advance_ttc_cents if payable else None,
+        solde_ttc_cents=assessment.solde_ttc_cents if payable else None,
+        lines=tuple(lines),
+        payments=payment_views(assessment) if payable else (),
+        deadlines=deadline_views(assessment),
+        verdicts=tuple(verdict_view(verdict) for verdict in assessment.verdicts),
+        law_digest=assessment.law_digest,
+        known_on=known_on(at),
+    )
+
+
+_WRITE = """
+with written as (
+  insert into purchase_order (id, number, vague, dispositif, state, version, supplier_id, og_id, editor_id,
+    og_finess_juridique, solution_version, solution, signed_on, received_at, already_equipped,
+    supplier_reference, order_document_sha256, decision, conditional, ordered, tranche, essms_of_og,
+    count_basis, extraction_on, rate_ttc_cents, total_ttc_cents, advance_ttc_cents, solde_ttc_cents,
+    law_digest, known_on, applied, verdicts)
+  values ($1, 'BC-' || $2 || '-' || lpad(nextval('order_number')::text, 6, '0'), $3, $4, $5, 1, $6, $7,
+    editor_of($8), $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26,
+    $27, $28, $29, $30, $31)
+  returning number, version
+), lines as (
+  insert into order_line (order_id, finess_geographique, supplier_id, og_id, dui_in_place, asked_ttc_cents,
+    ceiling_ttc_cents, unit_ttc_cents, advance_percent, advance_ttc_cents, solde_ttc_cents)
+  select $1, l.finess, $6, $7, l.dui, l.asked, l.ceiling, l.unit,
+    case when l.unit is not null then $32::smallint end, l.advance, l.solde
+  from unnest($33::text[], $34::text[], $35::bigint[], $36::bigint[], $37::bigint[], $38::bigint[],
+    $39::bigint[]) as l (finess, dui, asked, ceiling, unit, advance, solde)
+  order by l.finess
+), claims as (
+  insert into claim (vague, finess_geographique, holder_kind, holder_id, supplier_id, og_id, claimed_at)
+  select $3, finess, 'order', $1, $6, $7, $13 from unnest($33::text[]) as finess where $40
+  order by finess
+  on conflict (vague, finess_geographique) where released_at is null do nothing
+  returning 1
+)
+select number, version, (select count(*) from claims) as claimed from written
+"""
+
+
+async def _write(
+    con: asyncpg.Connection,
+    actor: Actor,
+    request: OrderRequest,
+    case: Case,
+    assessment: Assessment,
+    view: OrderView,
+    state: str,
+    at: datetime,
+) -> Identity:
+    """The order, its lines and its claims in one statement, lines and claims in the order of their numbers.
+
+    Raises:
+        _LostRaceError: a claim was not taken; the savepoint of the caller undoes the whole.
+    """
+    asked: dict[str, int | None] = {line.finess: line.unit_ttc_cents for line in request.essms}
+    holds = state != "rejected"
+    order_id = uuid4()
+    og_id = await con.fetchval(
+        "select ensure_og($1, coalesce((select coalesce(long_name, name) from legal_entity"
+        " where finess_juridique = $1 order by valid_from desc limit 1), 'OG ' || $1))",
+        request.og,
+    )
+    row = await con.fetchrow(
+        _WRITE,
+        order_id,
+        str(known_on(at).year),
+        assessment.vague,
+        request.dispositif,
+        state,
+        actor.organisation_id,
+        og_id,
+        None if case.solution is None else case.solution.editor_siren,
+        request.og,
+        request.solution_version,
+        None if case.solution is None else case.solution.solution,
+        request.signed_on,
+        at,
+        request.already_equipped,
+        request.supplier_reference,
+        request.order_document_sha256,
+        assessment.decision,
+        assessment.conditional,
+        len(request.essms),
+        assessment.tranche,
+        assessment.essms_of_og,
+        assessment.count_basis,
+        assessment.extraction_on,
+        assessment.rate_ttc_cents,
+        view.total_ttc_cents,
+        view.advance_ttc_cents,
+        view.solde_ttc_cents,
+        assessment.law_digest,
+        known_on(at),
+        [_plain_version(asdict(version)) for version in assessment.applied],
+        [asdict(verdict) for verdict in view.verdicts],
+        assessment.advance_percent,
+        [line.finess for line in view.lines],
+        [line.dui_in_place for line in view.lines],
+        [asked[line.finess] for line in view.lines],
+        [line.ceiling_ttc_cents for line in view.lines],
+        [line.unit_ttc_cents for line in view.lines],
+        [line.advance_ttc_cents for line in view.lines],
+        [line.solde_ttc_cents for line in view.lines],
+        holds,
+    )
+    if holds and row["claimed"] < len(request.essms):
+        raise _LostRaceError
+    return Identity(order_id, row["number"], state, row["version"], at)
+
+
+def _plain_version(version: dict[str, Any]) -> dict[str, str]:
+    return {name: str(value) for name, value in version.items()}
+
+
+_PLAN = """
+with parties as (select $1::uuid as order_id, supplier_id, og_id, advance_ttc_cents, solde_ttc_cents
+                 from purchase_order where id = $1),
+paid as (
+  insert into payment (order_id, supplier_id, og_id, kind, state, amount_ttc_cents,
+    order_advance_ttc_cents, order_solde_ttc_cents, condition)
+  select order_id, supplier_id, og_id, p.kind, 'planned', p.amount, advance_ttc_cents, solde_ttc_cents,
+    p.condition
+  from parties, unnest($2::text[], $3::bigint[], $4::text[]) as p (kind, amount, condition)
+)
+insert into deadline (rule, object_id, due_at, kind, order_id, supplier_id, og_id, facts)
+select d.rule, $1::text, d.due_at, d.kind, order_id, supplier_id, og_id, d.facts
+from parties, unnest($5::text[], $6::timestamptz[], $7::text[], $8::jsonb[]) as d (rule, due_at, kind, facts)
+"""
+
+
+async def _plan(con: asyncpg.Connection, actor: Actor, view: OrderView, assessment: Assessment) -> None:
+    """The two payments and the deadlines of an order that lives; a rejected one plans nothing."""
+    identity = view.identity
+    if identity is None or identity.state == "rejected":
+        return
+    await con.execute(
+        _PLAN,
+        identity.id,
+        [p.kind for p in view.payments],
+        [p.amount_ttc_cents for p in view.payments],
+        [p.condition for p in view.payments],
+        [d.rule for d in assessment.deadlines],
+        [d.at for d in assessment.deadlines],
+        [d.kind for d in assessment.deadlines],
+        [
+            {"label": d.label, "source": str(d.source), "a_confirmer": d.a_confirmer}
+            for d in assessment.deadlines
+        ],
+    )
