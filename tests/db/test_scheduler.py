@@ -1,0 +1,205 @@
+"""A deadline fires once, dated by its due instant, whatever ticks, when, and whoever is killed meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import sys
+from collections import Counter
+from datetime import datetime, timedelta
+
+import asyncpg
+import pytest
+
+from sons_tracker import scheduler
+from sons_tracker.db.engine import transaction
+from sons_tracker.operations.actors import LOCAL_ADMIN, SCHEDULER
+from sons_tracker.operations.clock import SANDBOX_STARTS_AT, advance, declare
+from sons_tracker.scheduler import Fired, running, tick
+from tests.databases import ROOT, Database
+from tests.factories import AT
+
+FULL = os.environ.get("TIER") == "full"
+ROWS = 3_000 if FULL else 900
+KILLS = 30 if FULL else 8
+
+# Ticks until nothing is left; the address of the database comes by the environment.
+WORKER = """
+import asyncio, os
+from datetime import datetime
+from sons_tracker.db import engine
+from sons_tracker.scheduler import tick
+async def main():
+    await engine.start(os.environ["APP_DSN"], role=os.environ.get("APP_ROLE"), max_size=2)
+    while await tick(datetime.fromisoformat(os.environ["AT"]), limit=20):
+        pass
+    await engine.stop()
+asyncio.run(main())
+"""
+
+
+async def plan(rule: str, dues: list[datetime]) -> None:
+    async with transaction(SCHEDULER.context) as con:
+        await con.execute(
+            "insert into deadline (rule, object_id, due_at, kind, facts)"
+            " select $1, 'o' || n, due, 'order', '{\"n\": 1}'"
+            " from unnest($2::timestamptz[]) with ordinality as d (due, n)",
+            rule,
+            dues,
+        )
+
+
+async def reached() -> list[asyncpg.Record]:
+    async with transaction(LOCAL_ADMIN.context, read_only=True) as con:
+        rows: list[asyncpg.Record] = await con.fetch(
+            "select at, role, object_kind, object_id, facts from journal"
+            " where action = 'deadline.reached' order by id"
+        )
+    return rows
+
+
+async def until_reached(count: int) -> None:
+    """Waits until that many deadlines fired, by whichever process."""
+    async with asyncio.timeout(60):
+        while len(await reached()) < count:  # noqa: ASYNC110 - other processes do the work
+            await asyncio.sleep(0.01)
+
+
+async def test_what_is_due_fires_in_order_and_is_dated_by_its_due_instant(database: Database) -> None:
+    dues = [AT + timedelta(days=2), AT, AT + timedelta(days=1), AT + timedelta(seconds=1)]
+    await plan("R12", dues)
+    fired = await tick(AT + timedelta(days=1))
+    assert fired == [
+        Fired("R12", "o2", "order", AT),
+        Fired("R12", "o4", "order", AT + timedelta(seconds=1)),
+        Fired("R12", "o3", "order", AT + timedelta(days=1)),
+    ]
+    assert await tick(AT + timedelta(days=1)) == []
+    assert [row["at"] for row in await reached()] == [one.due_at for one in fired]
+    assert (await reached())[0]["facts"] == {"n": 1, "rule": "R12", "due_at": AT.isoformat()}
+    assert {row["role"] for row in await reached()} == {"scheduler"}
+
+
+async def test_one_second_early_nothing_fires(database: Database) -> None:
+    await plan("R12", [AT])
+    assert await tick(AT - timedelta(seconds=1)) == []
+    assert len(await tick(AT)) == 1
+
+
+async def test_a_superseded_deadline_never_fires(database: Database) -> None:
+    await plan("R12", [AT])
+    async with transaction(SCHEDULER.context) as con:
+        await con.execute("update deadline set superseded_at = $1", AT)
+    assert await tick(AT + timedelta(days=999)) == []
+    assert await reached() == []
+
+
+async def test_a_limit_leaves_the_rest_for_the_next_tick(database: Database) -> None:
+    await plan("R12", [AT] * 5)
+    assert [len(await tick(AT, limit=2)) for _ in range(4)] == [2, 2, 1, 0]
+
+
+async def test_an_effect_that_fails_leaves_its_deadline_due(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await plan("R12", [AT])
+
+    async def fails(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(scheduler.journal, "record", fails)
+    with pytest.raises(ZeroDivisionError):
+        await tick(AT)
+    monkeypatch.undo()
+    assert len(await tick(AT)) == 1
+
+
+async def test_ticks_of_one_process_share_the_work(database: Database) -> None:
+    await plan("R12", [AT] * 60)
+    done = await asyncio.gather(*(tick(AT) for _ in range(6)))
+    assert Counter(one.object_id for fired in done for one in fired) == Counter(f"o{n}" for n in range(1, 61))
+    assert len(await reached()) == 60
+
+
+@pytest.mark.processes
+@pytest.mark.scoreboard(6)
+async def test_processes_killed_at_any_instant_neither_lose_nor_double_a_deadline(database: Database) -> None:
+    seed = random.randrange(2**32)
+    print(f"seed {seed}")
+    chance = random.Random(seed)
+    await plan("R12", [AT + timedelta(minutes=chance.randrange(100_000)) for _ in range(ROWS)])
+    at = AT + timedelta(days=400)
+    environ = {**os.environ, "APP_DSN": database.app_dsn, "AT": at.isoformat()}
+    if database.app_role:
+        environ["APP_ROLE"] = database.app_role
+
+    async def start() -> asyncio.subprocess.Process:
+        return await asyncio.create_subprocess_exec(sys.executable, "-c", WORKER, env=environ, cwd=ROOT)
+
+    workers = [await start() for _ in range(3)]
+    killed = 0
+    while killed < KILLS:
+        before = len(await reached())
+        await until_reached(min(before + ROWS // (2 * KILLS), ROWS))
+        victim = chance.randrange(3)
+        if workers[victim].returncode is None:
+            workers[victim].kill()
+            killed += 1
+        await workers[victim].wait()
+        workers[victim] = await start()
+    for worker in workers:
+        assert await worker.wait() == 0
+    rows = await reached()
+    assert Counter(row["object_id"] for row in rows) == Counter(f"o{n}" for n in range(1, ROWS + 1))
+    assert all(row["at"].isoformat() == row["facts"]["due_at"] for row in rows)
+    async with transaction(SCHEDULER.context, read_only=True) as con:
+        assert await con.fetchval("select count(*) from deadline where fired_at is null") == 0
+
+
+async def test_the_clock_ticks_on_the_business_instant(database: Database) -> None:
+    await declare(LOCAL_ADMIN, "sandbox")
+    await plan("R12", [SANDBOX_STARTS_AT, SANDBOX_STARTS_AT + timedelta(days=1)])
+    async with running(seconds=0.02), asyncio.timeout(10):
+        await until_reached(1)
+        await asyncio.sleep(0.1)
+        assert len(await reached()) == 1
+        await advance(LOCAL_ADMIN, SANDBOX_STARTS_AT + timedelta(days=1))
+        await until_reached(2)
+
+
+async def test_leaving_sees_the_tick_under_way_through(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entered, finished = asyncio.Event(), False
+
+    async def slow(_: datetime) -> list[Fired]:
+        nonlocal finished
+        entered.set()
+        await asyncio.sleep(0.2)
+        finished = True
+        return []
+
+    monkeypatch.setattr(scheduler, "tick", slow)
+    async with running(seconds=60):
+        await entered.wait()
+    assert finished
+
+
+async def test_a_tick_that_fails_does_not_stop_the_clock(
+    database: Database, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    times, again = 0, asyncio.Event()
+
+    async def fails_once(_: datetime) -> list[Fired]:
+        nonlocal times
+        times += 1
+        if times == 1:
+            raise ZeroDivisionError
+        again.set()
+        return []
+
+    monkeypatch.setattr(scheduler, "tick", fails_once)
+    async with running(seconds=0.02), asyncio.timeout(10):
+        await again.wait()
+    assert "ZeroDivisionError" in caplog.text
