@@ -3,12 +3,11 @@
 `database`: an empty migrated database of this test, the engine started on it as the application.
 `module_database`: the same, shared by a module whose tests bring their own organisations and numbers.
 `clone`: a migrated database of this test, the engine not started (for processes and applications).
-`client`: an HTTP client on the application, in this event loop; its engine works on `clone`.
+`client`: an HTTP client on the application, in this event loop, on the engine of `database`.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 
 import httpx
@@ -57,28 +56,10 @@ async def module_database(server: Server, template: str) -> AsyncIterator[Databa
 
 
 @pytest.fixture
-async def client(clone: Database) -> AsyncIterator[httpx.AsyncClient]:
+async def client(database: Database) -> AsyncIterator[httpx.AsyncClient]:
     from sons_tracker.app import create_app
 
-    app = create_app(clone.settings)
-    ready, done = asyncio.Event(), asyncio.Event()
-
-    async def live() -> None:
-        # entered and left in one task, as anyio's cancel scopes demand; fixtures end in another one
-        async with app.lifespan():
-            ready.set()
-            await done.wait()
-
-    life = asyncio.create_task(live())
-    started = asyncio.create_task(ready.wait())
-    await asyncio.wait({life, started}, return_when=asyncio.FIRST_COMPLETED)
-    if life.done():
-        started.cancel()
-        life.result()
+    app = create_app(database.settings, connect=False)  # on the engine of this test, and nothing ticks
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
-    try:
-        async with httpx.AsyncClient(transport=transport, base_url="http://sons.test") as http:
-            yield http
-    finally:
-        done.set()
-        await life
+    async with httpx.AsyncClient(transport=transport, base_url="http://sons.test") as http:
+        yield http
