@@ -13,7 +13,7 @@ from sons_tracker.rules.parameters import Confiance, Parameter, required
 from sons_tracker.rules.schedule import Deadline, PlannedPayment, deadlines, payments
 from sons_tracker.rules.tariff import LineAmount
 from sons_tracker.rules.texts import Law
-from sons_tracker.rules.verdicts import Finding, Outcome, Verdict
+from sons_tracker.rules.verdicts import Finding, Outcome, Verdict, grouped, of_order
 
 ACCEPTED, TO_REVIEW, REFUSED = "accepted", "to_review", "refused"
 _HELD = (Outcome.REVIEW, Outcome.UNKNOWN)
@@ -100,10 +100,12 @@ def assess(case: Case, law: Law, on: date, known_on: date) -> Assessment:
         SonsError: `INVALID_REQUEST` for an unknown dispositif.
     """
     ctx = open_case(case, law, on, known_on)
-    verdicts = [Verdict(rule, (), _said(ask(ctx))) for rule, ask in ORDER_RULES.items()]
+    verdicts = [of_order(rule, ask(ctx)) for rule, ask in ORDER_RULES.items()]
     judges = {rule: prepare(ctx) for rule, prepare in ESSMS_RULES.items()} | cumul.crossing(ctx)
+    # a number that the order names twice is judged once, by its first line: R03 refuses the order
+    lines = {line.finess: line for line in reversed(case.lines)}.values()
     for rule, judge in judges.items():
-        verdicts += _grouped(rule, case.lines, judge)
+        verdicts += grouped(rule, lines, judge)
     verdicts.sort(key=lambda verdict: (verdict.rule, verdict.essms))
     outcomes = {verdict.outcome for verdict in verdicts}
     eligible = Outcome.FAIL not in outcomes
@@ -128,40 +130,6 @@ def assess(case: Case, law: Law, on: date, known_on: date) -> Assessment:
         applied=_applied(ctx),
         law_digest=law.digest,
     )
-
-
-def _said(finding: Finding) -> Finding:
-    """A finding that rests on a value to be confirmed says so in its own sentence."""
-    if not finding.a_confirmer:
-        return finding
-    return Finding(
-        finding.outcome,
-        f"{finding.message} (Valeur à confirmer.)",
-        finding.source,
-        finding.remedy,
-        finding.facts,
-        finding.readings,
-        True,
-        finding.discreet,
-    )
-
-
-def _grouped(
-    rule: str, lines: tuple[OrderedEssms, ...], judge: Callable[[OrderedEssms], Finding]
-) -> list[Verdict]:
-    """One verdict per distinct finding, with its ESSMS.
-
-    Rules hand out the same object for the same answer: objects are told apart first, which keeps 500
-    lines cheap, then equal ones are joined.
-    """
-    by_object: dict[int, tuple[Finding, list[str]]] = {}
-    for line in lines:
-        finding = judge(line)
-        by_object.setdefault(id(finding), (finding, []))[1].append(line.finess)
-    merged: dict[Finding, list[str]] = {}
-    for finding, numbers in by_object.values():
-        merged.setdefault(finding, []).extend(numbers)
-    return [Verdict(rule, tuple(sorted(numbers)), _said(finding)) for finding, numbers in merged.items()]
 
 
 def _applied(ctx: Context) -> tuple[Applied, ...]:

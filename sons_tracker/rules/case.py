@@ -50,12 +50,21 @@ class Referencing:
     referenced_to: date | None
 
     def covers(self, day: date) -> bool:
-        """Whether the version was referenced that day; both ends included."""
+        """Whether the version was referenced that day; both ends included.
+
+        A candidate never was, whatever its dates (R39); of a withdrawal without a date nothing is known.
+        """
+        if self.status == "candidate" or self.withdrawn_at_unknown_date:
+            return False
         return (
             self.referenced_from is not None
             and self.referenced_from <= day
             and (self.referenced_to is None or day <= self.referenced_to)
         )
+
+    @property
+    def withdrawn_at_unknown_date(self) -> bool:
+        return self.status == "withdrawn" and self.referenced_to is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +84,10 @@ class Solution:
 
 @dataclass(frozen=True, slots=True)
 class Supplier:
-    """Who would be paid: the editor of the solution, or its official distributor on the day of the order."""
+    """Who would be paid: the editor of the solution, or its official distributor on the day of the order.
+
+    A case without a supplier is a simulation by someone who sells nothing, e.g. an OG.
+    """
 
     is_editor: bool
     is_distributor: bool
@@ -106,6 +118,58 @@ class Grant:
     dui_referenced: bool | None
     agreed_on: date | None
     first_payment_on: date | None
+
+
+@dataclass(frozen=True, slots=True)
+class SonsOrder:
+    """A SONS order that names an ESSMS, as a grant meets it; one that never held the ESSMS is left out.
+
+    `live`: it holds the ESSMS. `va_deposited_at`, `cancelled_at`: aware instants, None when they never were.
+    `for_acquisition`: whether it was cancelled in order to ask for an ESMS numérique acquisition, None when
+    nobody said. `advance_to_recover`: cancelled after an advance that is not recovered yet.
+    """
+
+    number: str
+    solution: str | None
+    signed_on: date
+    live: bool
+    va_deposited_at: datetime | None
+    cancelled_at: datetime | None
+    for_acquisition: bool | None
+    advance_to_recover: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AskedEssms:
+    """One ESSMS of an ESMS numérique grant.
+
+    `orders` and `other_grants` are None when nobody with an account asked. `vague_1_version`: `sons`,
+    `own_cost` or `none` (R31), None when not declared.
+    """
+
+    finess: FinessGeographique
+    orders: tuple[SonsOrder, ...] | None
+    other_grants: tuple[Grant, ...] | None
+    vague_1_version: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class GrantCase:
+    """An ESMS numérique grant before the law, the SONS orders of the vague being what it meets.
+
+    `project`: acquisition or upgrade; `components` as those of a `Grant`; `agreed_on` is None while the
+    grant is only asked for.
+    """
+
+    reference: str
+    vague: str
+    year: int
+    project: str
+    components: tuple[str, ...]
+    solution: str | None
+    dui_referenced: bool | None
+    agreed_on: date | None
+    lines: tuple[AskedEssms, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, time
+
+from sons_tracker.rules.texts import Limit
 
 _MONTHS = (
     "janvier", "février", "mars", "avril", "mai", "juin",
@@ -14,6 +16,12 @@ def date_fr(day: date) -> str:
     """`1er juin 2022`, `31 décembre 2023`."""
     number = "1er" if day.day == 1 else str(day.day)
     return f"{number} {_MONTHS[day.month - 1]} {day.year}"
+
+
+def until_fr(limit: Limit) -> str:
+    """`31 décembre 2023`, or `19 décembre 2024 à 14 h 00` where the text gives an hour."""
+    at = limit.at.timetz()
+    return date_fr(limit.on) + ("" if at.replace(tzinfo=None) == time.max else f" à {at:%H h %M}")
 
 
 def count_fr(count: int, singular: str, plural: str | None = None) -> str:

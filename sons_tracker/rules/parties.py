@@ -19,21 +19,6 @@ def r01_supplier_and_equipment(ctx: Context) -> Finding:
             source,
             "Pour une première acquisition, s'adresser au programme ESMS numérique.",
         )
-    if case.supplier is not None and not (case.supplier.is_editor or case.supplier.is_distributor):
-        return Finding(
-            Outcome.FAIL,
-            "Le fournisseur n'est ni l'éditeur de la solution ni son distributeur officiel au jour de la"
-            " commande.",
-            source,
-            "Faire déposer la commande par l'éditeur, ou déclarer la distribution à l'ANS.",
-        )
-    if case.already_equipped is None:
-        return Finding(
-            Outcome.UNKNOWN,
-            "La commande ne dit pas si les ESSMS sont déjà équipés d'un DUI.",
-            source,
-            "Déclarer « already_equipped ».",
-        )
     if case.solution is None:
         return Finding(
             Outcome.UNKNOWN,
@@ -41,14 +26,38 @@ def r01_supplier_and_equipment(ctx: Context) -> Finding:
             source,
             "Vérifier le code de la version de la solution.",
         )
-    role = "distributeur officiel" if case.supplier and not case.supplier.is_editor else "éditeur"
+    facts = (("solution", case.solution.solution),)
+    if case.supplier is not None and not (case.supplier.is_editor or case.supplier.is_distributor):
+        return Finding(
+            Outcome.FAIL,
+            "Le fournisseur n'est ni l'éditeur de la solution ni son distributeur officiel au jour de la"
+            " commande.",
+            source,
+            "Faire déposer la commande par l'éditeur, ou déclarer la distribution à l'ANS.",
+            facts,
+        )
+    if case.already_equipped is None:
+        return Finding(
+            Outcome.UNKNOWN,
+            "La commande ne dit pas si les ESSMS sont déjà équipés d'un DUI.",
+            source,
+            "Déclarer « already_equipped ».",
+            facts,
+        )
+    if case.supplier is None:
+        return Finding(
+            Outcome.WARN,
+            "Les ESSMS sont déjà équipés ; cette simulation ne nomme pas de fournisseur.",
+            source,
+            "Faire déposer la commande par l'éditeur de la solution ou par son distributeur officiel.",
+            facts,
+        )
+    role = "l'éditeur" if case.supplier.is_editor else "un distributeur officiel"
     return Finding(
         Outcome.PASS,
-        f"Le fournisseur est l'{role} de la solution, et les ESSMS sont déjà équipés."
-        if role == "éditeur"
-        else f"Le fournisseur est le {role} de la solution, et les ESSMS sont déjà équipés.",
+        f"Le fournisseur est {role} de la solution, et les ESSMS sont déjà équipés.",
         source,
-        facts=(("solution", case.solution.solution), ("fournisseur", role)),
+        facts=(*facts, ("supplier", "editor" if case.supplier.is_editor else "distributor")),
     )
 
 
@@ -88,7 +97,7 @@ def r03_perimeter(ctx: Context) -> Finding:
             Outcome.FAIL,
             "La commande ne porte sur aucun ESSMS."
             if not numbers
-            else f"La commande nomme deux fois {', '.join(repeated)}.",
+            else f"La commande nomme plusieurs fois {', '.join(repeated)}.",
             source,
             "Nommer chaque ESSMS une seule fois, par son FINESS géographique.",
         )
@@ -111,7 +120,7 @@ def r04_other_orders(ctx: Context) -> Finding:
         return Finding(
             Outcome.FAIL,
             f"Une autre commande de cet organisme gestionnaire porte déjà sur {', '.join(shared[:5])}"
-            + (f" et {len(shared) - 5} autres" if len(shared) > 5 else "")
+            + (f" et {count_fr(len(shared) - 5, 'autre')}" if len(shared) > 5 else "")
             + f" : {numbers}.",
             source,
             "Retirer ces ESSMS de la commande, ou attendre l'annulation de l'autre commande.",

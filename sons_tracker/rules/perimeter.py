@@ -28,6 +28,18 @@ def r09_reference_extraction(ctx: Context) -> Finding:
             readings=("C14",),
         )
     facts = (("extraction_on", extraction.on.isoformat()), ("signed_on", ctx.on.isoformat()))
+    applicable = required(version)
+    if extraction.on != applicable:
+        return Finding(
+            Outcome.UNKNOWN,
+            f"L'extraction lue est celle du {date_fr(extraction.on)}, celle qui s'applique est celle du"
+            f" {date_fr(applicable)}.",
+            version.source,
+            "Charger l'extraction applicable, puis examiner la commande à nouveau.",
+            facts,
+            ("C14",),
+            version.a_confirmer,
+        )
     if extraction.is_stock:
         return Finding(
             Outcome.PASS,
@@ -54,7 +66,9 @@ def r36_in_register(ctx: Context) -> Judge:
     source, extraction, og = RULES["R36"].source, ctx.case.extraction, ctx.case.og
     loaded = extraction is not None and extraction.scope is not None
     day = f"du {date_fr(extraction.on)}" if extraction is not None else "de référence"
-    ok = Finding(Outcome.PASS, f"ESSMS présent dans l'extraction {day}, rattaché à l'OG.", source)
+    ok = Finding(
+        Outcome.PASS, f"L'ESSMS figure dans l'extraction {day}, rattaché à l'OG de la commande.", source
+    )
     unloaded = Finding(
         Outcome.UNKNOWN,
         f"L'extraction {day} n'est pas chargée : le rattachement de l'ESSMS ne peut être vérifié.",
@@ -179,9 +193,9 @@ def r37_couloir(ctx: Context) -> Judge:
         )
     unknown = Finding(
         Outcome.UNKNOWN,
-        "La catégorie de cet ESSMS n'a pas de couloir connu.",
+        "La catégorie de cet ESSMS n'est pas connue, ou n'a pas de couloir connu.",
         table_source,
-        "Attendre la décision d'un contrôleur.",
+        "Attendre la décision d'un contrôleur sur le couloir de cet ESSMS.",
         a_confirmer=confirm,
     )
     couloirs = ctx.law.couloir_of_domaine
@@ -197,7 +211,8 @@ def r37_couloir(ctx: Context) -> Judge:
                 facts=facts,
                 a_confirmer=confirm,
             )
-        other = next((d.code for d in ctx.law.dispositifs.values() if domaine in d.domaines), None)
+        others = (d for d in ctx.law.dispositifs.values() if d.vague == ctx.dispositif.vague)
+        other = next((d.code for d in others if domaine in d.domaines), None)
         return Finding(
             Outcome.FAIL,
             f"Le domaine {domaine} de cet ESSMS relève de {other or 'un autre couloir'}, pas de {code}.",

@@ -24,7 +24,7 @@ def r14_tranche(ctx: Context) -> Finding:
     if version is None or basis is None:
         return Finding(
             Outcome.UNKNOWN,
-            f"Aucun barème n'est en vigueur au {date_fr(ctx.on)}.",
+            f"Aucun barème, ou aucune base de comptage, n'est en vigueur au {date_fr(ctx.on)}.",
             RULES["R14"].source,
             "Vérifier la date de signature.",
         )
@@ -36,7 +36,6 @@ def r14_tranche(ctx: Context) -> Finding:
             version.source,
             "Charger l'extraction de référence complète.",
             readings=("C6",),
-            a_confirmer=True,
         )
     facts = (("essms_of_og", str(counted)), ("basis", required(basis).code))
     if ctx.tranche is None:
@@ -94,7 +93,7 @@ def r13_amount(ctx: Context) -> Judge:
             f"Montant demandé : {euros_fr(cents)} TTC, au-dessus du plafond de la tranche {tranche.code}"
             f" ({euros_fr(ceiling)})."
             if cents > 0
-            else "Un montant nul ne peut être financé.",
+            else "Un montant nul ou négatif ne peut être financé.",
             version.source,
             f"Demander au plus {euros_fr(ceiling)} TTC pour cet ESSMS.",
             facts,

@@ -56,6 +56,14 @@ def r11_referenced(ctx: Context) -> Finding:
             source,
             facts=(listed, ("referenced_from", line.referenced_from.isoformat())),
         )
+    if any(r.withdrawn_at_unknown_date for r in lines):
+        return Finding(
+            Outcome.UNKNOWN,
+            "Cette version a été retirée de la liste de l'ANS à une date qui n'est pas connue.",
+            source,
+            "Faire préciser par l'ANS la date de fin du référencement.",
+            (listed,),
+        )
     ended = [r.referenced_to for r in lines if r.referenced_to is not None and r.referenced_to < ctx.on]
     coming = [
         r.referenced_from for r in lines if r.referenced_from is not None and r.referenced_from > ctx.on
@@ -73,7 +81,7 @@ def r11_referenced(ctx: Context) -> Finding:
         Outcome.WARN,
         "Commande sous condition de référencement : "
         + (
-            f"la version n'est référencée que depuis le {date_fr(min(coming))}."
+            f"la version n'est référencée qu'à compter du {date_fr(min(coming))}."
             if coming
             else "la version est candidate, elle n'est pas encore référencée."
             if candidate
@@ -156,7 +164,7 @@ def r12_delay(ctx: Context) -> Finding:
             Outcome.WARN,
             f"Le dossier complet est à soumettre à l'ANS au plus tard le {date_fr(due_on)} ({days}).",
             version.source,
-            f"Soumettre le dossier complet avant le {date_fr(due_on)} inclus.",
+            f"Soumettre le dossier complet au plus tard le {date_fr(due_on)}.",
             facts,
             ("C2",),
             confirm,
@@ -173,7 +181,10 @@ def r12_delay(ctx: Context) -> Finding:
 
 
 def r40_in_house(ctx: Context) -> Finding:
-    """R40 (S3:116-122, S3:407-412): an in-house DUI or a module must itself be referenced."""
+    """R40 (S3:116-122, S3:407-412): an in-house DUI or a module must itself be referenced.
+
+    It may be ordered under condition like any other (S0:1602), once it is itself a candidate.
+    """
     source, solution = RULES["R40"].source, ctx.case.solution
     if solution is None:
         return Finding(
@@ -183,12 +194,20 @@ def r40_in_house(ctx: Context) -> Finding:
     if solution.kind == "dui":
         return Finding(Outcome.PASS, "La solution est un DUI d'éditeur.", source, facts=facts)
     word = "Un DUI fait en interne" if solution.kind == "in_house" else "Un module complémentaire"
-    if ctx.referenced_at_signature:
+    if not ctx.conditional:
         return Finding(Outcome.PASS, f"{word}, lui-même référencé, est finançable.", source, facts=facts)
+    if any(r.status == "candidate" for r in ctx.referencings):
+        return Finding(
+            Outcome.WARN,
+            f"{word} n'est financé qu'une fois lui-même référencé ; il est candidat.",
+            source,
+            "Attendre son propre référencement : rien n'est versé avant.",
+            facts,
+        )
     return Finding(
         Outcome.FAIL,
-        f"{word} n'est financé que s'il est lui-même référencé.",
+        f"{word} n'est financé que s'il est lui-même référencé ; il n'est pas même candidat.",
         source,
-        "Attendre son référencement avant de commander.",
+        "Le faire référencer par l'ANS avant de commander.",
         facts,
     )

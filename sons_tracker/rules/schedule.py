@@ -36,11 +36,12 @@ class PlannedPayment:
 
 
 def deadlines(ctx: Context) -> tuple[Deadline, ...]:
-    """The deadlines of an order, in the order of time; one whose date is not known is left out."""
+    """The deadlines of an order, in the order of time; one that is met, or has no known date, is left out."""
     found = []
     delay = ctx.dispositif.referencing_delay_days.find(ctx.on, ctx.known_on)
     due_on = complete_file_due_on(ctx)
-    if ctx.conditional and delay is not None and due_on is not None:
+    submitted = any(r.complete_file_on is not None for r in ctx.referencings)
+    if ctx.conditional and not submitted and delay is not None and due_on is not None:
         last = datetime.combine(due_on, time.max, PARIS)
         label = "Soumission à l'ANS du dossier complet de référencement"
         found.append(Deadline("complete_file", "R12", last, label, delay.source, delay.a_confirmer))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Protocol, TypeVar
 
 from sons_tracker.rules.parameters import Source
 
@@ -12,7 +14,7 @@ Facts = tuple[tuple[str, str], ...]
 
 class Outcome(StrEnum):
     """`fail` refuses; `review` and `unknown` hold the ESSMS but owe nothing until a person settles them;
-    `warn` is shown and passes (rules.md, section 3)."""
+    `warn` is shown and passes (docs/regles.md)."""
 
     PASS = "pass"  # noqa: S105 - the word of a verdict, not a password
     WARN = "warn"
@@ -60,3 +62,43 @@ class Verdict:
     @property
     def outcome(self) -> Outcome:
         return self.finding.outcome
+
+
+class Subject(Protocol):
+    """What an ESSMS rule is asked about: one ESSMS, by its FINESS géographique."""
+
+    @property
+    def finess(self) -> str: ...
+
+
+S = TypeVar("S", bound=Subject)
+
+
+def of_order(rule: str, finding: Finding) -> Verdict:
+    """The verdict of a rule that is asked once for the whole file."""
+    return Verdict(rule, (), _said(finding))
+
+
+def grouped(rule: str, subjects: Iterable[S], judge: Callable[[S], Finding]) -> list[Verdict]:
+    """One verdict per distinct finding, with its ESSMS sorted by number.
+
+    Rules hand out the same object for the same answer: objects are told apart first, which keeps 500
+    lines cheap, then equal ones are joined.
+    """
+    by_object: dict[int, tuple[Finding, list[str]]] = {}
+    for subject in subjects:
+        finding = judge(subject)
+        by_object.setdefault(id(finding), (finding, []))[1].append(subject.finess)
+    merged: dict[Finding, list[str]] = {}
+    for finding, numbers in by_object.values():
+        merged.setdefault(finding, []).extend(numbers)
+    return [Verdict(rule, tuple(sorted(numbers)), _said(finding)) for finding, numbers in merged.items()]
+
+
+def _said(finding: Finding) -> Finding:
+    """A finding that rests on a value to be confirmed says so in its own sentences."""
+    if not finding.a_confirmer:
+        return finding
+    note = " (Valeur à confirmer.)"
+    discreet = None if finding.discreet is None else finding.discreet + note
+    return replace(finding, message=finding.message + note, discreet=discreet)

@@ -8,7 +8,7 @@ from functools import cache
 from sons_tracker.rules.case import OrderedEssms
 from sons_tracker.rules.catalogue import RULES
 from sons_tracker.rules.context import Context
-from sons_tracker.rules.french import date_fr
+from sons_tracker.rules.french import date_fr, until_fr
 from sons_tracker.rules.parameters import Version, required
 from sons_tracker.rules.texts import Opening
 from sons_tracker.rules.verdicts import Finding, Outcome
@@ -49,7 +49,6 @@ def r10_opening(ctx: Context) -> Judge:
                 "Attendre qu'une version du droit donne cette date.",
                 (signed,),
                 ("C4",),
-                True,
             )
         if opening.forecast:
             early = ctx.on < opening.on
@@ -71,7 +70,6 @@ def r10_opening(ctx: Context) -> Judge:
                 "Attendre qu'une version du droit donne cette date.",
                 (signed,),
                 ("C4",),
-                True,
             )
         start, confirm = max(opening.on, published.on), current.a_confirmer or publication.a_confirmer
         facts = (signed, ("ouverture", start.isoformat()))
@@ -135,14 +133,14 @@ def r20_fermeture(ctx: Context) -> Finding:
         ("received_at", received.isoformat(timespec="seconds")),
         ("fermeture", limit.at.isoformat(timespec="seconds")),
     )
-    day = date_fr(limit.on)
+    day = until_fr(limit)
     if ctx.on > limit.on or received > limit.at:
         what = "signée" if ctx.on > limit.on else "reçue"
         return Finding(
             Outcome.FAIL,
             f"Commande {what} après la fermeture, le {day} : elle est irrecevable.",
             version.source,
-            f"Aucune régularisation n'est possible après le {day}.",
+            "Aucune régularisation n'est possible après la fermeture.",
             facts,
             ("C5",),
             version.a_confirmer,
@@ -161,7 +159,7 @@ def r20_fermeture(ctx: Context) -> Finding:
         Outcome.PASS,
         f"Commande signée et reçue avant la fermeture, le {day}.",
         version.source,
-        f"Déposer la demande d'avance avant le {day} inclus.",
+        f"Déposer la demande d'avance au plus tard le {day}.",
         facts,
         ("C5",),
         version.a_confirmer,
