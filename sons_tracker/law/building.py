@@ -46,6 +46,10 @@ def build_law(documents: Mapping[str, Document], digest: str) -> Law:
         calls=_calls(grants),
         register=_register(by_nature["finess"]["finess"]),
         grant_targets=_parameter("esms_numerique", grants, "cibles_usage", lambda v: dict(v["pourcentages"])),
+        crossing_grants=_parameter("esms_numerique", grants, "croisement_financements", _cells),
+        upgrade_years=_parameter(
+            "esms_numerique", grants, "version_vague_1", lambda v: frozenset(v["annees"])
+        ),
     )
 
 
@@ -151,6 +155,7 @@ def _cells(version: Table) -> tuple[Cell, ...]:
             message=c["message"],
             remedy=c.get("remede"),
             if_order_first=c.get("si_commande_anterieure"),
+            if_grant_first=c.get("si_financement_anterieur"),
         )
         for c in version["cellules"]
     )

@@ -95,7 +95,7 @@ def _opening(version: Version[tuple[Opening, ...]] | None) -> dict[str, Any]:
     if version is None or not version.value:
         return {
             "at": None,
-            "source": str(Source("Aucun texte connu ne donne de date d'ouverture", "rules.md C4")),
+            "source": str(Source("Aucun texte connu ne donne de date d'ouverture", "lecture C4")),
             "confiance": "a_confirmer",
         }
     first = min(version.value, key=lambda opening: opening.on)

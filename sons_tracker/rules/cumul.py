@@ -2,33 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterable
 from datetime import date
 
 from sons_tracker.rules.case import Grant, OrderedEssms
 from sons_tracker.rules.catalogue import RULES
 from sons_tracker.rules.context import Context
-from sons_tracker.rules.parameters import Confiance, Parameter, required
-from sons_tracker.rules.texts import Call, Cell
-from sons_tracker.rules.verdicts import Finding, Outcome, severity
+from sons_tracker.rules.crossing import (
+    answering_cell,
+    grant_state,
+    judged_components,
+    known_word,
+    phase_of,
+    software_word,
+)
+from sons_tracker.rules.french import date_fr
+from sons_tracker.rules.parameters import Confiance, required
+from sons_tracker.rules.texts import Cell
+from sons_tracker.rules.verdicts import Facts, Finding, Outcome, severity
 
 Judge = Callable[[OrderedEssms], Finding]
 CROSSING_RULES = ("R25", "R26", "R27")
-_STATES = {
-    "requested": "demande",
-    "agreed": "accorde",
-    "first_paid": "accorde",
-    "vsr": "accorde",
-    "paid": "accorde",
-    "rejected": "sans_suite",
-    "withdrawn": "sans_suite",
-    "abandoned": "sans_suite",
-    "recovered": "rembourse",
-}
 _DISCREET = {
     Outcome.FAIL: "Un financement ESMS numérique de cet ESSMS interdit cette commande.",
     Outcome.REVIEW: "Un financement ESMS numérique de cet ESSMS demande l'examen d'un contrôleur.",
+    Outcome.UNKNOWN: "Les financements ESMS numérique de cet ESSMS ne sont pas connus.",
     Outcome.WARN: "Une demande ESMS numérique est en cours pour cet ESSMS.",
     Outcome.PASS: "Aucun financement ESMS numérique connu n'empêche cette commande.",
 }
@@ -70,70 +68,16 @@ def r05_financed_once(ctx: Context) -> Judge:
     return judge
 
 
-def grant_state(grant: Grant) -> str:
-    """The state of a grant in the words of the crossing; what was paid before an abandonment counts."""
-    stopped = grant.state in {"abandoned", "withdrawn"}
-    if stopped and grant.first_payment_on is not None:
-        return "abandon_apres_versement"
-    return _STATES[grant.state]
-
-
-def components(grant: Grant) -> tuple[str, ...]:
-    """`equipment` and/or `usage`: hardware and project management follow the DUI project (S0:1348-1372)."""
-    judged = {c for c in grant.components if c in {"equipment", "usage"}}
-    if len(judged) < len(set(grant.components)) or not judged:
-        judged.add("equipment" if grant.project == "acquisition" else "usage")
-    return tuple(sorted(judged))
-
-
-def _word(fact: bool | None) -> str:
-    return "inconnu" if fact is None else "oui" if fact else "non"
-
-
-def _software(solution: str | None, of_order: str | None) -> str:
-    if solution is None or of_order is None:
-        return "inconnu"
-    return "meme" if solution == of_order else "autre"
-
-
-def phase_of(calls: Mapping[int, Parameter[Call]], year: int, known_on: date) -> str:
-    """`amorcage` or `generalisation` for the year of a call, also where its amounts are not known.
-
-    The généralisation begins with the first call of that phase and has not ended since.
-    """
-    starts = [
-        y
-        for y, parameter in calls.items()
-        if (version := parameter.find(known_on, known_on)) is not None
-        and required(version).phase == "generalisation"
-    ]
-    first = min(starts, default=min(calls))
-    return "generalisation" if year >= first else "amorcage"
-
-
-def matching_cell(cells: Iterable[Cell], words: dict[str, str]) -> Cell | None:
-    """The first row of a crossing table whose conditions all hold for `words`."""
-    for cell in cells:
-        wanted = (
-            (cell.component, words["component"]),
-            (cell.phase, words["phase"]),
-            (cell.state, words["state"]),
-            (cell.software, words["software"]),
-            (cell.referenced, words["referenced"]),
-        )
-        if all(not accepted or word in accepted for accepted, word in wanted):
-            return cell
-    return None
-
-
 def crossing(ctx: Context) -> dict[str, Judge]:
     """R25, R26 and R27 for each ESSMS: every component of every grant through the crossing table.
 
-    Each rule answers once: the worst of its rows; the components are judged alone (C8, C13). A grant whose
-    agreement follows the signature of the order makes the grant the later act (C13).
+    Each rule answers once: the worst of its rows; the components are judged alone (C8, C13). Where the order
+    may be the earlier of the two acts, nobody can refuse it as the later one (C13).
     """
     version = ctx.vague.crossing_order.find(ctx.on, ctx.known_on)
-    cells = () if version is None else required(version)
+    if version is None:
+        return {rule: _uncovered(rule, ctx.on) for rule in CROSSING_RULES}
+    cells = required(version)
     solution = None if ctx.case.solution is None else ctx.case.solution.solution
     quiet = {
         "R25": "Aucun financement ESMS numérique à l'équipement n'est connu pour cet ESSMS.",
@@ -176,48 +120,74 @@ def crossing(ctx: Context) -> dict[str, Judge]:
     return {rule: judge_of(rule) for rule in CROSSING_RULES}
 
 
+def _uncovered(rule: str, on: date) -> Judge:
+    """Before the first text on the crossing nothing is known: no answer is guessed."""
+    unknown = Finding(
+        Outcome.UNKNOWN,
+        f"Aucun texte connu ne croise le SONS et ESMS numérique au {date_fr(on)}.",
+        RULES[rule].source,
+        "Vérifier la date de signature.",
+    )
+    return lambda line: unknown
+
+
 def _answers(
     ctx: Context, cells: tuple[Cell, ...], grant: Grant, solution: str | None
 ) -> Iterable[tuple[str, Finding]]:
     """The finding of each component of one grant, with the rule that gives it."""
-    for component in components(grant):
+    for component in judged_components(grant.components, grant.project):
         words = {
             "component": component,
             "phase": phase_of(ctx.law.calls, grant.year, ctx.known_on),
             "state": grant_state(grant),
-            "software": _software(grant.solution, solution),
-            "referenced": _word(grant.dui_referenced),
+            "software": software_word(grant.solution, solution),
+            "referenced": known_word(grant.dui_referenced),
         }
-        cell = matching_cell(cells, words)
-        if cell is None:
-            continue
-        order_first = (
-            cell.if_order_first is not None and grant.agreed_on is not None and ctx.on < grant.agreed_on
+        cell = answering_cell(cells, words)
+        outcome, message = Outcome(cell.outcome), cell.message
+        doubt = None if cell.if_order_first is None else _order_may_be_first(ctx.on, grant)
+        if cell.if_order_first is not None and doubt is not None:
+            outcome, message = Outcome(cell.if_order_first), f"{message} {doubt}"
+        yield (
+            cell.rule,
+            Finding(
+                outcome,
+                message,
+                cell.source,
+                cell.remedy,
+                _facts(grant, component),
+                cell.readings,
+                cell.confiance is Confiance.A_CONFIRMER,
+                _DISCREET[outcome],
+            ),
         )
-        outcome = Outcome(cell.if_order_first or cell.outcome) if order_first else Outcome(cell.outcome)
-        facts = (
-            ("grant", grant.reference),
-            ("year", str(grant.year)),
-            ("component", component),
-            ("state", grant.state),
-            ("software", grant.solution or "inconnu"),
-            ("dui_referenced", words["referenced"]),
-        )
-        finding = Finding(
-            outcome,
-            cell.message,
-            cell.source,
-            cell.remedy,
-            facts,
-            cell.readings,
-            cell.confiance is Confiance.A_CONFIRMER,
-            _DISCREET.get(outcome),
-        )
-        if order_first:
-            finding = replace(
-                finding,
-                message=cell.message
-                + " La commande a été signée avant l'accord du financement : l'acte le plus tardif est le"
-                " financement.",
-            )
-        yield cell.rule, finding
+
+
+def _facts(grant: Grant, component: str) -> Facts:
+    dates = (("agreed_on", grant.agreed_on), ("first_payment_on", grant.first_payment_on))
+    return (
+        ("grant", grant.reference),
+        ("year", str(grant.year)),
+        ("component", component),
+        ("state", grant.state),
+        ("software", grant.solution or "inconnu"),
+        ("dui_referenced", known_word(grant.dui_referenced)),
+        *((name, day.isoformat()) for name, day in dates if day is not None),
+    )
+
+
+def _order_may_be_first(signed_on: date, grant: Grant) -> str | None:
+    """Why the order is not surely the later act, or None when the grant was surely there before it.
+
+    A payment bounds an agreement whose own date is missing.
+    """
+    agreed_at_latest = grant.agreed_on or grant.first_payment_on
+    if agreed_at_latest is not None and agreed_at_latest < signed_on:
+        return None
+    if grant.agreed_on is None:
+        return "La date de l'accord n'est pas connue : rien ne dit lequel est le plus tardif."
+    if grant.agreed_on == signed_on:
+        return "L'accord et la commande sont du même jour : rien ne dit lequel est le plus tardif."
+    return (
+        "La commande a été signée avant l'accord du financement : l'acte le plus tardif est le financement."
+    )

@@ -81,8 +81,9 @@ class CountBasis:
 class Cell:
     """One row of a crossing table: the first row whose conditions all hold gives the verdict.
 
-    A condition is a set of accepted words; an empty set accepts everything. `if_order_first` replaces
-    `outcome` when the order was signed before the grant was agreed (C13: the later act is refused).
+    A condition is a set of accepted words; an empty set accepts everything. `if_order_first` (table of the
+    order) and `if_grant_first` (table of the grant) replace `outcome` when what is judged may be the earlier
+    of the two acts (C13: the later one is refused).
     """
 
     component: frozenset[str]
@@ -98,6 +99,7 @@ class Cell:
     message: str
     remedy: str | None
     if_order_first: str | None
+    if_grant_first: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +187,11 @@ class Register:
 
 @dataclass(frozen=True, slots=True)
 class Law:
-    """The whole law that this version of the software carries; `digest` is the SHA-256 of its files (hex)."""
+    """The whole law that this version of the software carries; `digest` is the SHA-256 of its files (hex).
+
+    `crossing_grants`: two ESMS numérique grants of one ESSMS (R28). `upgrade_years`: the calls whose upgrades
+    need the Ségur version of vague 1 (R31).
+    """
 
     digest: str
     dispositifs: Mapping[str, Dispositif]
@@ -193,6 +199,8 @@ class Law:
     calls: Mapping[int, Parameter[Call]]
     register: Register
     grant_targets: Parameter[Mapping[str, int]]
+    crossing_grants: Parameter[tuple[Cell, ...]]
+    upgrade_years: Parameter[frozenset[int]]
 
     @property
     def couloir_of_domaine(self) -> dict[str, str]:
