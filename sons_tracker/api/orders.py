@@ -1,0 +1,241 @@
+"""Orders over HTTP: simulate, deposit, deposit many, read one, read pages."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from litestar import Request, Response, get, post
+from litestar.handlers import HTTPRouteHandler
+
+from sons_tracker import law
+from sons_tracker.api import problems
+from sons_tracker.api.contract import ANYONE, Answer, Contract, only
+from sons_tracker.api.examples import BULK, DEPOSITS, SIMULATIONS
+from sons_tracker.api.refusals import Renderer
+from sons_tracker.api.schemas.orders import (
+    AssessmentOut,
+    BulkIn,
+    BulkLineOut,
+    BulkOut,
+    OrderIn,
+    OrderOut,
+    OrderQuery,
+    OrdersOut,
+    OrdersQuery,
+    assessment_out,
+    order_request,
+    summary_out,
+)
+from sons_tracker.api.strict import decode, idempotency_key, read_query, validate
+from sons_tracker.errors import ErrorCode, Fault, SonsError
+from sons_tracker.operations import enactment, order_reading, orders, simulations
+from sons_tracker.operations.actors import Actor
+from sons_tracker.operations.idempotency import Answer as Kept
+from sons_tracker.operations.idempotency import Key
+from sons_tracker.operations.order_reading import OrderFilter
+from sons_tracker.operations.views import expanded
+from sons_tracker.rules.identifiers import parse_geographique, parse_juridique
+
+_TAG = "Commandes"
+_KEY_HEADER = {
+    "Idempotency-Key": "Une clé de votre choix, 1 à 255 caractères ASCII visibles : la même demande rejouée"
+    " sous la même clé reçoit la même réponse, sans effet nouveau. Gardée trente jours."
+}
+_KEY_ERRORS = (
+    ErrorCode.IDEMPOTENCY_KEY_MISSING,
+    ErrorCode.IDEMPOTENCY_KEY_INVALID,
+    ErrorCode.IDEMPOTENCY_MISMATCH,
+    ErrorCode.IDEMPOTENCY_IN_FLIGHT,
+)
+_PARTIES = only("editor", "distributor", "og", "reviewer", "payer", "pilot", "admin")
+
+
+@post(
+    "/api/v1/simulations",
+    status_code=200,
+    opt=Contract(
+        ANYONE,
+        "Simuler une commande",
+        tag=_TAG,
+        description="Le même code que le dépôt, sans rien garder : chaque règle répond, avec sa source et ce"
+        " qui réparerait. Sans jeton, les règles R05, R25 et R26 répondent « inconnu ».",
+        query=OrderQuery,
+        body=OrderIn,
+        answers={200: Answer("Ce que le dépôt répondrait.", AssessmentOut)},
+        errors=(ErrorCode.UNAVAILABLE,),
+        examples=SIMULATIONS,
+    ).opt,
+)
+async def simulate(request: Request[Any, Any, Any], actor: Actor) -> Response[bytes]:
+    """What a deposit of the body would be told."""
+    query = read_query(request, OrderQuery)
+    asked = order_request(await decode(request, OrderIn))
+    view = await simulations.simulate(actor, asked, law.load().law, await enactment.now())
+    shown = expanded(view) if query.verdicts == "all" else view
+    return _json(msgspec.json.encode(assessment_out(shown)))
+
+
+@post(
+    "/api/v1/orders",
+    status_code=201,
+    opt=Contract(
+        only("editor", "distributor"),
+        "Déposer une commande",
+        tag=_TAG,
+        description="Décidée aussitôt. Acceptée ou à instruire : 201, et ses ESSMS sont engagés. Refusée :"
+        " 409 avec tous les verdicts ; le refus est gardé sous un identifiant et peut être contesté.",
+        query=OrderQuery,
+        headers=_KEY_HEADER,
+        body=OrderIn,
+        answers={201: Answer("La commande déposée.", OrderOut)},
+        errors=(ErrorCode.REFUSED_BY_RULES, *_KEY_ERRORS, ErrorCode.UNAVAILABLE),
+        examples=DEPOSITS,
+    ).opt,
+)
+async def submit(request: Request[Any, Any, Any], actor: Actor) -> Response[bytes]:
+    """Deposits the body for the actor's own organisation."""
+    query = read_query(request, OrderQuery)
+    name = idempotency_key(request)
+    asked = order_request(await decode(request, OrderIn))
+    digest = hashlib.sha256(query.verdicts.encode() + b"\0" + await request.body()).digest()
+    render = Renderer(request.app.state.settings, expand=query.verdicts == "all")
+    key = Key(name, "POST /api/v1/orders", digest)
+    answer = await orders.submit(actor, asked, law.load().law, await enactment.now(), key, render)
+    return _answer(answer)
+
+
+@post(
+    "/api/v1/orders/bulk",
+    status_code=200,
+    opt=Contract(
+        only("editor", "distributor"),
+        "Déposer des commandes en nombre",
+        tag=_TAG,
+        description="De 1 à 1 000 commandes, chacune décidée pour elle-même ; une commande mal formée ou"
+        " refusée n'empêche pas les autres. Le compte rendu suit l'ordre des commandes. Rejoué sous la même"
+        " clé, un envoi interrompu reprend sans rien déposer deux fois.",
+        headers=_KEY_HEADER,
+        body=BulkIn,
+        answers={200: Answer("Le compte rendu, commande par commande.", BulkOut)},
+        errors=(*_KEY_ERRORS, ErrorCode.UNAVAILABLE),
+        examples=BULK,
+    ).opt,
+)
+async def submit_bulk(request: Request[Any, Any, Any], actor: Actor) -> BulkOut:
+    """Deposits each order of the body; every one has its own transaction and its own derived key."""
+    name = idempotency_key(request)
+    body = await decode(request, BulkIn)
+    at, render = await enactment.now(), Renderer(request.app.state.settings)
+    results = [
+        await _bulk_line(actor, line, plain, name, at, render)
+        for line, plain in enumerate(body.orders, start=1)
+    ]
+    deposited = sum(r.status == 201 for r in results)
+    refused = sum(r.status == ErrorCode.REFUSED_BY_RULES.value.status for r in results)
+    return BulkOut(deposited, refused, len(results) - deposited - refused, results)
+
+
+async def _bulk_line(
+    actor: Actor, line: int, plain: object, name: str, at: datetime, render: Renderer
+) -> BulkLineOut:
+    content = msgspec.json.encode(plain)
+    derived = hashlib.sha256(f"{name}\0{line}".encode()).hexdigest()
+    key = Key(f"bulk-{derived}", "POST /api/v1/orders/bulk", hashlib.sha256(content).digest())
+    try:
+        asked = order_request(validate(plain, OrderIn))
+        answer = await orders.submit(actor, asked, law.load().law, at, key, render)
+    except SonsError as error:
+        if error.kind.status >= 500:
+            raise  # nothing is said of this line: the whole is asked again under the same key
+        return BulkLineOut(line, error.kind.status, problem=problems.members(error))
+    found = msgspec.json.decode(answer.body)
+    if answer.status == 201:
+        return BulkLineOut(line, answer.status, order=found)
+    return BulkLineOut(line, answer.status, problem=found)
+
+
+@get(
+    "/api/v1/orders/{order_id:str}",
+    opt=Contract(
+        _PARTIES,
+        "Lire une commande",
+        tag=_TAG,
+        path={"order_id": "Identifiant de la commande."},
+        query=OrderQuery,
+        answers={200: Answer("La commande, ses montants, ses échéances, ses verdicts.", OrderOut)},
+        errors=(ErrorCode.NOT_FOUND, ErrorCode.UNAVAILABLE),
+    ).opt,
+)
+async def find(request: Request[Any, Any, Any], actor: Actor, order_id: str) -> Response[bytes]:
+    """One order; an unknown one and another organisation's answer the same 404."""
+    query = read_query(request, OrderQuery)
+    try:
+        wanted = UUID(order_id)
+    except ValueError:
+        raise SonsError(ErrorCode.NOT_FOUND, "Aucune commande visible ne porte cet identifiant.") from None
+    view = await order_reading.find_order(actor, wanted)
+    shown = expanded(view) if query.verdicts == "all" else view
+    return _json(msgspec.json.encode(assessment_out(shown)))
+
+
+@get(
+    "/api/v1/orders",
+    opt=Contract(
+        _PARTIES,
+        "Lister les commandes",
+        tag=_TAG,
+        description="De la plus récente à la plus ancienne, par pages ; « after » est le « next » reçu.",
+        query=OrdersQuery,
+        answers={200: Answer("Une page.", OrdersOut)},
+        errors=(ErrorCode.UNAVAILABLE,),
+    ).opt,
+)
+async def list_orders(request: Request[Any, Any, Any], actor: Actor) -> OrdersOut:
+    """A page of the orders that the actor may see."""
+    query = read_query(request, OrdersQuery)
+    narrowed = OrderFilter(
+        state=query.state,
+        dispositif=query.dispositif,
+        og=None if query.og is None else parse_juridique(query.og, "?og"),
+        essms=None if query.essms is None else parse_geographique(query.essms, "?essms"),
+        signed_from=query.signed_from,
+        signed_to=query.signed_to,
+        supplier_reference=query.supplier_reference,
+    )
+    after = None if query.after is None else _cursor(query.after)
+    page = await order_reading.list_orders(actor, narrowed, after, query.limit)
+    following = None
+    if page.next_after is not None:
+        text = f"{page.next_after[0].isoformat()}/{page.next_after[1]}"
+        following = base64.urlsafe_b64encode(text.encode()).decode()
+    return OrdersOut([summary_out(order) for order in page.orders], following)
+
+
+def _cursor(text: str) -> tuple[datetime, UUID]:
+    try:
+        at, _, order_id = base64.b64decode(text, altchars=b"-_", validate=True).decode().partition("/")
+        instant = datetime.fromisoformat(at)
+        if instant.tzinfo is None:
+            raise ValueError("an instant without offset")
+        return instant, UUID(order_id)
+    except ValueError:
+        problem = "Cette valeur n'est pas le « next » d'une page précédente."
+        raise SonsError(ErrorCode.INVALID_REQUEST, problem, (Fault("?after", problem),)) from None
+
+
+def _json(body: bytes) -> Response[bytes]:
+    return Response(body, media_type="application/json")
+
+
+def _answer(answer: Kept) -> Response[bytes]:
+    media_type = "application/json" if answer.status < 400 else problems.MEDIA_TYPE
+    headers = {"idempotent-replayed": "true"} if answer.replayed else {}
+    return Response(answer.body, status_code=answer.status, media_type=media_type, headers=headers)
+
+
+HANDLERS: tuple[HTTPRouteHandler, ...] = (simulate, submit, submit_bulk, find, list_orders)

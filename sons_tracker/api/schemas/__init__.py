@@ -1,0 +1,1 @@
+"""What the API reads and answers about orders and ESSMS, as strict types."""
