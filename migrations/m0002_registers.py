@@ -62,7 +62,7 @@ create table sons.establishment (
   long_name text,
   category text not null,
   aggregate text,
-  departement text not null,
+  departement text,
   commune text,
   address text,
   postal_line text,
@@ -258,8 +258,8 @@ create policy {table}_read on sons.{table} for select to sons_app using (true);
     + [
         f"""
 create policy {table}_imported on sons.{table} to sons_app
-  using ((select sons.current_role_name()) in ('admin', 'scheduler'))
-  with check ((select sons.current_role_name()) in ('admin', 'scheduler'));
+  using ((select sons.current_role_name()) = 'admin')
+  with check ((select sons.current_role_name()) = 'admin');
 grant select, insert on sons.{table} to sons_app;
 """
         for table in (*PUBLIC_TABLES, "esms_grant")

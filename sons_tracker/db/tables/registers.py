@@ -45,7 +45,7 @@ class Establishment(Table, tablename="establishment", schema="sons"):
     long_name = Text(default=None, null=True)
     category = Text(default=None)
     aggregate = Text(default=None, null=True)
-    departement = Text(default=None)
+    departement = Text(default=None, null=True)
     commune = Text(default=None, null=True)
     address = Text(default=None, null=True)
     postal_line = Text(default=None, null=True)

@@ -1,0 +1,267 @@
+"""Importing a register file: all of it or nothing, in one transaction, with one row in the journal."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+
+from sons_tracker.db import journal
+from sons_tracker.db.engine import transaction
+from sons_tracker.errors import ErrorCode, Fault, SonsError
+from sons_tracker.operations.actors import Actor, require
+from sons_tracker.registers import history
+from sons_tracker.registers.detection import recognise
+from sons_tracker.registers.layout import ESTABLISHMENT, LEGAL_ENTITY, Kind, Scope
+from sons_tracker.registers.source import Progress, refuse, sha256_of
+from sons_tracker.registers.staging import (
+    IMPORT_TIMEOUT,
+    MustExplainError,
+    Refusal,
+    RegisterFile,
+    Staged,
+    refuse_repeated,
+)
+
+# A rule of operation, not of law: beyond, a stock is more likely cut than true.
+GREATEST_LOSS_PERCENT = 10
+_LOCK = 0x5245  # "RE", the class of the advisory locks of the registers
+_LOCK_TIMEOUT = "120s"
+
+
+@dataclass(frozen=True, slots=True)
+class ImportReport:
+    """What an import did, or would do.
+
+    `new`, `changed`, `absent` and `unchanged` count register rows at the date of the extraction;
+    `warnings` counts what was accepted with a doubt, by French label, and `warned` is their sum. `refused`
+    holds the first refusals (line, French reason), `refused_count` all of them: one is enough for nothing
+    to be written. `guard` is the sentence of the guard when it stops the import. `written` says whether
+    the import was committed.
+    """
+
+    register: Kind
+    file_name: str
+    extracted_on: date
+    scope: Scope
+    format: str
+    encoding: str
+    read: int = 0
+    new: int = 0
+    changed: int = 0
+    absent: int = 0
+    unchanged: int = 0
+    warned: int = 0
+    warnings: dict[str, int] = field(default_factory=dict)
+    stubs: int = 0
+    refused: list[Refusal] = field(default_factory=list)
+    refused_count: int = 0
+    guard: str | None = None
+    dry_run: bool = False
+    written: bool = False
+
+
+class _RolledBackError(Exception):
+    """Leaves the transaction without a commit: a dry run, a guard, a refused line."""
+
+    def __init__(self, report: ImportReport) -> None:
+        super().__init__()
+        self.report = report
+
+
+async def import_register(
+    actor: Actor,
+    path: Path,
+    *,
+    nomenclature: Mapping[str, str],
+    at: datetime,
+    scope: Scope,
+    kind: Kind | None = None,
+    extracted_on: date | None = None,
+    dry_run: bool = False,
+    accept_loss: bool = False,
+    progress: Progress | None = None,
+) -> ImportReport:
+    """Imports one file; what it is comes from what it holds, or must be `kind` when given.
+
+    `nomenclature` maps a FINESS category to its aggregate of level 2. `extracted_on` is needed when the
+    file does not tell its date, and must agree with it when it does. `dry_run` does everything, then rolls
+    back. `accept_loss` releases the guard of a stock. `progress` is called with bytes read and bytes in all.
+
+    Raises:
+        SonsError: `FORBIDDEN` unless the actor is an administrator; `INVALID_FILE` when the file as a whole
+            cannot be read; `INVALID_DATE` when the date of extraction is missing or contradicted.
+    """
+    require(actor, "admin")
+    file = await asyncio.to_thread(recognise, path, kind, nomenclature)
+    on = _extraction_date(file, extracted_on)
+    digest = await asyncio.to_thread(sha256_of, path)
+    try:
+        async with transaction(actor.context) as con:
+            await _lock(con, file.register.kind)
+            report = await _compare(con, file, scope, on, accept_loss, progress)
+            if report.refused or report.guard:
+                raise _RolledBackError(report)
+            report = await _write(con, file, report)
+            await _record(con, actor, at, report, digest, accept_loss)
+            if dry_run:
+                raise _RolledBackError(report)
+    except _RolledBackError as rolled_back:
+        return replace(rolled_back.report, dry_run=dry_run)
+    except MustExplainError:
+        staged = Staged()
+        await asyncio.to_thread(file.explain, staged)
+        return replace(_report(file, scope, on, staged), dry_run=dry_run)
+    return replace(report, written=True)
+
+
+def _extraction_date(file: RegisterFile, given: date | None) -> date:
+    declared = file.declared_on
+    if given is None and declared is None:
+        message = "Le fichier ne dit pas sa date d'extraction ; la donner avec l'import."
+        raise SonsError(ErrorCode.INVALID_DATE, message, (Fault("extracted_on", message),))
+    if given is not None and declared is not None and given != declared:
+        message = f"Le fichier se dit extrait le {declared:%d/%m/%Y}, l'import le date du {given:%d/%m/%Y}."
+        raise SonsError(ErrorCode.INVALID_DATE, message, (Fault("extracted_on", message),))
+    found = given or declared
+    assert found is not None
+    return found
+
+
+async def _lock(con: asyncpg.Connection, kind: Kind) -> None:
+    """One import of a register at a time; that of the establishments also writes legal entities."""
+    await con.execute(
+        "select set_config('lock_timeout', $1, true), set_config('statement_timeout', $2, true)",
+        _LOCK_TIMEOUT,
+        f"{IMPORT_TIMEOUT:.0f}s",
+    )
+    kinds = [kind, LEGAL_ENTITY.kind] if kind is ESTABLISHMENT.kind else [kind]
+    for locked in kinds:
+        await con.execute(
+            "select pg_advisory_xact_lock($1, $2)", _LOCK, list(Kind).index(locked), timeout=IMPORT_TIMEOUT
+        )
+
+
+async def _compare(
+    con: asyncpg.Connection,
+    file: RegisterFile,
+    scope: Scope,
+    on: date,
+    accept_loss: bool,
+    progress: Progress | None,
+) -> ImportReport:
+    """Reads the file and compares it with the register; writes temporary tables only."""
+    staged = Staged()
+    await file.stage(con, staged, on, progress)
+    await history.keep_untold(con, file.register, on, file.silent_on)
+    await refuse_repeated(con, file.register, staged)
+    report = _report(file, scope, on, staged)
+    if staged.refused:
+        return report
+    if not staged.read:
+        refuse(file.path, "aucune ligne n'est à importer.")
+    difference = await history.compare(con, file.register, on, scope)
+    report = replace(
+        report,
+        new=difference.new,
+        changed=difference.changed,
+        absent=difference.absent,
+        unchanged=staged.read - difference.new - difference.changed,
+    )
+    if difference.absent and not accept_loss:
+        held = await history.count_held(con, file.register, on)
+        if difference.absent * 100 > held * GREATEST_LOSS_PERCENT:
+            return replace(report, guard=_guard_sentence(difference.absent, held))
+    return report
+
+
+def _guard_sentence(absent: int, held: int) -> str:
+    return (
+        f"Ce stock ferait disparaître {absent} lignes sur {held}, plus de {GREATEST_LOSS_PERCENT} % : "
+        "vérifier qu'il est complet, puis relancer l'import en acceptant la perte."
+    )
+
+
+async def _write(con: asyncpg.Connection, file: RegisterFile, report: ImportReport) -> ImportReport:
+    if report.new or report.changed or report.absent:
+        await history.apply(con, file.register, report.extracted_on)
+    if report.scope == "extrait":
+        await history.mention(con, file.register, report.extracted_on)
+    if file.register is not ESTABLISHMENT:
+        return report
+    return replace(report, stubs=await history.add_stubs(con, report.extracted_on))
+
+
+async def _record(
+    con: asyncpg.Connection,
+    actor: Actor,
+    at: datetime,
+    report: ImportReport,
+    digest: bytes,
+    accept_loss: bool,
+) -> None:
+    """The extraction, and the journal; the file that was imported again leaves the extraction as it is."""
+    key = (report.register.value, report.extracted_on, report.scope)
+    earlier = await con.fetchval(
+        "select file_sha256 from extraction where register = $1 and extracted_on = $2 and scope = $3", *key
+    )
+    if earlier != digest:
+        await con.execute(
+            """
+            insert into extraction (register, extracted_on, scope, format, file_name, file_sha256, rows_read,
+              rows_new, rows_changed, rows_absent, rows_warned, imported_at, imported_by)
+            values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+            on conflict on constraint extraction_unique do update set
+              format = excluded.format, file_name = excluded.file_name,
+              file_sha256 = excluded.file_sha256, rows_read = excluded.rows_read,
+              rows_new = excluded.rows_new, rows_changed = excluded.rows_changed,
+              rows_absent = excluded.rows_absent, rows_warned = excluded.rows_warned,
+              imported_at = excluded.imported_at, imported_by = excluded.imported_by""",
+            *key,
+            report.format,
+            report.file_name,
+            digest,
+            report.read,
+            report.new,
+            report.changed,
+            report.absent,
+            report.warned,
+            at,
+            actor.person_id,
+        )
+    facts: dict[str, Any] = {
+        "extracted_on": report.extracted_on.isoformat(),
+        "scope": report.scope,
+        "format": report.format,
+        "file_sha256": digest.hex(),
+        "replaced_sha256": earlier.hex() if earlier not in {None, digest} else None,
+        "read": report.read,
+        "new": report.new,
+        "changed": report.changed,
+        "absent": report.absent,
+        "warned": report.warned,
+        "stubs": report.stubs,
+        "loss_accepted": accept_loss,
+    }
+    await journal.record(con, actor, at, "register.imported", "register", report.register.value, facts)
+
+
+def _report(file: RegisterFile, scope: Scope, on: date, staged: Staged) -> ImportReport:
+    return ImportReport(
+        register=file.register.kind,
+        file_name=file.path.name,
+        extracted_on=on,
+        scope=scope,
+        format=file.format,
+        encoding=file.encoding,
+        read=staged.read,
+        warned=staged.warned,
+        warnings=dict(staged.warnings),
+        refused=staged.refused,
+        refused_count=staged.refused_count,
+    )
