@@ -26,6 +26,7 @@ help: ## Affiche cette aide
 	@awk -F ' ?## ' '/^[a-z-]+:.*## / { sub(/:.*/, "", $$1); printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(STAMP) ## Prépare l'environnement .venv, et rien d'autre
+	@echo "L'environnement $(VENV) est prêt."
 
 # The stamp is written last: an environment left half made by an interruption is made again.
 $(STAMP): requirements-dev.lock pyproject.toml $(OTHER_PYTHON)
