@@ -46,7 +46,7 @@ def build_law(documents: Mapping[str, Document], digest: str) -> Law:
         calls=_calls(grants),
         register=_register(by_nature["finess"]["finess"]),
         grant_targets=_parameter("esms_numerique", grants, "cibles_usage", lambda v: dict(v["pourcentages"])),
-        crossing_grants=_parameter("esms_numerique", grants, "croisement_financements", _cells),
+        crossing_grants=_parameter("esms_numerique", grants, "croisement_financements", cells_of),
         upgrade_years=_parameter(
             "esms_numerique", grants, "version_vague_1", lambda v: frozenset(v["annees"])
         ),
@@ -133,13 +133,14 @@ def _vague(data: Table) -> Vague:
         label=data["libelle"],
         extraction=parameter("extraction", lambda v: date.fromisoformat(v["le"])),
         count_basis=parameter("base_de_comptage", lambda v: CountBasis(v["code"], frozenset(v["agregats"]))),
-        crossing_order=parameter("croisement_commande", _cells),
-        crossing_grant=parameter("croisement_financement", _cells),
+        crossing_order=parameter("croisement_commande", cells_of),
+        crossing_grant=parameter("croisement_financement", cells_of),
         cancellation_lock=parameter("verrou_annulation", lambda v: _limit(v).at),
     )
 
 
-def _cells(version: Table) -> tuple[Cell, ...]:
+def cells_of(version: Table) -> tuple[Cell, ...]:
+    """The rows of one version of a crossing table."""
     return tuple(
         Cell(
             component=frozenset(c.get("composante", ())),

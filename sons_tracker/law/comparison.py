@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sons_tracker.law.documents import Document, Table
-from sons_tracker.law.library import Library, parameters
+from sons_tracker.law.documents import Document, Table, parameters
+from sons_tracker.law.library import Library
 
 
 @dataclass(frozen=True, slots=True)

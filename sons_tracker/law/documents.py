@@ -12,13 +12,15 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from jsonschema import Draft202012Validator, ValidationError
+from jsonschema import Draft202012Validator, ValidationError, validators
 
 from sons_tracker.errors import ErrorCode, Fault, SonsError
 
 _HEADER = re.compile(r"^\s*\[\[?\s*([A-Za-z0-9_.-]+)\s*\]\]?\s*(?:#.*)?$")
 _TRIPLE = re.compile(r'"""|\'\'\'')
 Table = dict[str, Any]
+# what every version carries, beside its value
+ENVELOPE = frozenset({"depuis", "publie_le", "retroactif", "confiance", "etat", "source", "abroge"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,15 @@ class Document:
         return f"{self.name}, ligne {line}" + (f", {dotted}" if dotted else "")
 
 
+# JSON Schema takes 30.0 for an integer; the law holds no floating number
+_Validator = validators.extend(  # type: ignore[no-untyped-call]
+    Draft202012Validator,
+    type_checker=Draft202012Validator.TYPE_CHECKER.redefine(
+        "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
+    ),
+)
+
+
 @cache
 def _schema() -> Table:
     schema: Table = json.loads((files("sons_tracker.law") / "schema.json").read_text("utf-8"))
@@ -48,11 +59,11 @@ def _schema() -> Table:
 
 
 @cache
-def _validators() -> dict[str, Draft202012Validator]:
+def _validators() -> dict[str, Any]:
     schema = _schema()
     checker = Draft202012Validator.FORMAT_CHECKER
     return {
-        nature: Draft202012Validator(
+        nature: _Validator(
             {"$schema": schema["$schema"], "$defs": schema["$defs"], "$ref": f"#/$defs/{nature}"},
             format_checker=checker,
         )
@@ -104,6 +115,13 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list):
         return [_plain(item) for item in value]
     return value.isoformat() if isinstance(value, date | time) else value
+
+
+def parameters(data: Table) -> Iterator[tuple[str, list[Table]]]:
+    """The values of a document: name and versions as plain tables."""
+    for name, versions in data.items():
+        if isinstance(versions, list) and versions and isinstance(versions[0], dict):
+            yield name, versions
 
 
 def _table_lines(text: str) -> Iterator[tuple[tuple[str | int, ...], int]]:

@@ -7,8 +7,8 @@ from typing import Any
 
 from sons_tracker.errors import ErrorCode, SonsError
 from sons_tracker.law.building import PARIS, version_of
-from sons_tracker.law.documents import Document, Table
-from sons_tracker.law.library import Library, parameters
+from sons_tracker.law.documents import Document, Table, parameters
+from sons_tracker.law.library import Library
 from sons_tracker.rules.parameters import Parameter, Source, Version
 from sons_tracker.rules.texts import Limit, Opening
 
@@ -75,7 +75,7 @@ def calendar(library: Library, dispositif: str, known_on: date) -> dict[str, Any
     Raises:
         SonsError: `OUTSIDE_COVERAGE` for an unknown dispositif or a day before any text.
     """
-    law = library.law.dispositifs.get(dispositif.upper())
+    law = library.law.dispositifs.get(dispositif.upper().replace("_", "-"))
     if law is None:
         raise SonsError(
             ErrorCode.OUTSIDE_COVERAGE,
