@@ -60,7 +60,8 @@ def estimate(
 
     Raises:
         SonsError: `OUTSIDE_COVERAGE` for a year whose amounts are not known (2023 and 2024 are not);
-            `REFUSED_BY_RULES` for a case that the call does not pay.
+            `REFUSED_BY_RULES` for a case that the call does not pay; `INVALID_AMOUNT`, `INVALID_REQUEST`
+            for an impossible number or project.
     """
     if year not in calls:
         known = ", ".join(str(y) for y in sorted(calls))
@@ -70,6 +71,8 @@ def estimate(
         )
     version = calls[year].in_force(known_on, known_on)
     call = required(version)
+    if project not in {"acquisition", "upgrade"}:
+        raise SonsError(ErrorCode.INVALID_REQUEST, "Un projet est « acquisition » ou « upgrade ».")
     if essms < 1:
         raise SonsError(ErrorCode.INVALID_AMOUNT, "Un projet porte sur au moins un ESSMS.")
     if call.max_essms is not None and essms > call.max_essms:

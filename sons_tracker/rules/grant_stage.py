@@ -1,0 +1,336 @@
+"""The crossing seen from an ESMS numérique grant, the SONS orders being there first (R25 to R31)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from zoneinfo import ZoneInfo
+
+from sons_tracker.errors import ErrorCode, SonsError
+from sons_tracker.rules.case import AskedEssms, Grant, GrantCase, SonsOrder
+from sons_tracker.rules.catalogue import RULES
+from sons_tracker.rules.crossing import (
+    answering_cell,
+    grant_state,
+    judged_components,
+    known_word,
+    order_state,
+    phase_of,
+    software_word,
+)
+from sons_tracker.rules.french import count_fr, date_fr
+from sons_tracker.rules.parameters import Confiance, Version, required
+from sons_tracker.rules.texts import Cell, Law, Vague
+from sons_tracker.rules.verdicts import Facts, Finding, Outcome, Verdict, grouped, severity
+
+PARIS = ZoneInfo("Europe/Paris")
+Judge = Callable[[AskedEssms], Finding]
+
+
+@dataclass(frozen=True, slots=True)
+class GrantContext:
+    """A grant with the law that applies to it; `phase` is that of the year of its call."""
+
+    case: GrantCase
+    law: Law
+    vague: Vague
+    on: date
+    known_on: date
+    phase: str
+
+    def words(self, component: str, state: str, software: str) -> dict[str, str]:
+        """The situation in the words of a crossing table."""
+        return {
+            "component": component,
+            "phase": self.phase,
+            "state": state,
+            "software": software,
+            "referenced": known_word(self.case.dui_referenced),
+        }
+
+
+def assess_grant(case: GrantCase, law: Law, on: date, known_on: date) -> tuple[Verdict, ...]:
+    """What the law in force on `on` (the day of the request), as known on `known_on`, says of a grant.
+
+    Every rule of the stage `grant` answers exactly once for each ESSMS; verdicts that are equal are grouped,
+    sorted by rule and number. Facts that nobody with an account asked for are `unknown`, never absent.
+
+    Raises:
+        SonsError: `INVALID_REQUEST` for an unknown vague.
+    """
+    vague = law.vagues.get(case.vague)
+    if vague is None:
+        known = ", ".join(sorted(law.vagues))
+        raise SonsError(
+            ErrorCode.INVALID_REQUEST,
+            f"La vague « {case.vague[:20]} » n'existe pas. Vagues connues : {known}.",
+        )
+    ctx = GrantContext(case, law, vague, on, known_on, phase_of(law.calls, case.year, known_on))
+    lines = {line.finess: line for line in reversed(case.lines)}.values()
+    judges = _sons_crossing(ctx) | {rule: prepare(ctx) for rule, prepare in GRANT_RULES.items()}
+    verdicts = [verdict for rule, judge in judges.items() for verdict in grouped(rule, lines, judge)]
+    return tuple(sorted(verdicts, key=lambda verdict: (verdict.rule, verdict.essms)))
+
+
+def _worst(findings: Iterable[Finding], otherwise: Finding) -> Finding:
+    """The first of the most severe findings; `otherwise` when there is none."""
+    return max(findings, key=lambda finding: severity(finding.outcome), default=otherwise)
+
+
+def _unasked(rule: str, what: str) -> Finding:
+    return Finding(
+        Outcome.UNKNOWN,
+        f"Sans compte, le logiciel ne dit pas si cet ESSMS a {what}.",
+        RULES[rule].source,
+        "S'identifier pour obtenir la réponse.",
+    )
+
+
+def _undated(rule: str, on: date) -> Finding:
+    return Finding(
+        Outcome.UNKNOWN,
+        f"Aucun texte connu ne règle ce cumul au {date_fr(on)}.",
+        RULES[rule].source,
+        "Vérifier la date de la demande.",
+    )
+
+
+def _of_cell(cell: Cell, outcome: str, message: str, facts: Facts) -> Finding:
+    return Finding(
+        Outcome(outcome),
+        message,
+        cell.source,
+        cell.remedy,
+        facts,
+        cell.readings,
+        cell.confiance is Confiance.A_CONFIRMER,
+    )
+
+
+def _order_facts(order: SonsOrder) -> Facts:
+    instants = (("va_deposited_at", order.va_deposited_at), ("cancelled_at", order.cancelled_at))
+    return (
+        ("order", order.number),
+        ("software", order.solution or "inconnu"),
+        ("signed_on", order.signed_on.isoformat()),
+        *((name, at.isoformat(timespec="seconds")) for name, at in instants if at is not None),
+    )
+
+
+def _grant_may_be_first(case: GrantCase, order: SonsOrder) -> str | None:
+    """Why the grant is not surely the later act (C13), or None when the order was surely there before it."""
+    if case.agreed_on is None or case.agreed_on > order.signed_on:
+        return None
+    if case.agreed_on == order.signed_on:
+        return "L'accord et la commande sont du même jour : rien ne dit lequel est le plus tardif."
+    return "Le financement a été accordé avant la commande : l'acte le plus tardif est la commande."
+
+
+def _sons_crossing(ctx: GrantContext) -> dict[str, Judge]:
+    """R25, R26 and R27: each component asked for, against each order, through the table of the grant."""
+    version = ctx.vague.crossing_grant.find(ctx.on, ctx.known_on)
+    quiet = {
+        "R25": "Aucune demande à l'équipement ne se heurte à une commande SONS de cet ESSMS.",
+        "R26": "Aucune commande SONS pour un autre logiciel ne porte sur cet ESSMS.",
+        "R27": "Le SONS et un financement à l'usage se cumulent pour le même logiciel.",
+    }
+
+    def answers(line: AskedEssms, cells: tuple[Cell, ...]) -> Iterable[tuple[str, Finding]]:
+        for order in line.orders or (None,):
+            solution = None if order is None else order.solution
+            facts = () if order is None else _order_facts(order)
+            for component in judged_components(ctx.case.components, ctx.case.project):
+                words = ctx.words(component, order_state(order), software_word(ctx.case.solution, solution))
+                cell = answering_cell(cells, words)
+                outcome, message = cell.outcome, cell.message
+                doubt = None if order is None else _grant_may_be_first(ctx.case, order)
+                if cell.if_grant_first is not None and doubt is not None:
+                    outcome, message = cell.if_grant_first, f"{message} {doubt}"
+                yield cell.rule, _of_cell(cell, outcome, message, (("component", component), *facts))
+
+    def judge_of(rule: str) -> Judge:
+        unasked, undated = _unasked(rule, "une commande SONS"), _undated(rule, ctx.on)
+        silent = Finding(Outcome.PASS, quiet[rule], RULES[rule].source)
+
+        def judge(line: AskedEssms) -> Finding:
+            if line.orders is None:
+                return unasked
+            if version is None:
+                return undated
+            return _worst((f for code, f in answers(line, required(version)) if code == rule), silent)
+
+        return judge
+
+    return {rule: judge_of(rule) for rule in quiet}
+
+
+def r28_second_grant(ctx: GrantContext) -> Judge:
+    """R28 (S1:333-335): no ESMS numérique grant twice for the same software, nor for two DUI."""
+    version = ctx.law.crossing_grants.find(ctx.on, ctx.known_on)
+    cells = () if version is None else required(version)
+    unasked, undated = _unasked("R28", "un autre financement ESMS numérique"), _undated("R28", ctx.on)
+    alone = Finding(
+        Outcome.PASS,
+        "Aucun autre financement ESMS numérique n'est connu pour cet ESSMS.",
+        RULES["R28"].source,
+    )
+
+    def against(other: Grant) -> Finding:
+        component = judged_components(other.components, other.project)[0]
+        words = ctx.words(component, grant_state(other), software_word(ctx.case.solution, other.solution))
+        facts = (("grant", other.reference), ("year", str(other.year)), ("state", other.state))
+        cell = answering_cell(cells, words)
+        return _of_cell(cell, cell.outcome, cell.message, facts)
+
+    def judge(line: AskedEssms) -> Finding:
+        if line.other_grants is None:
+            return unasked
+        if version is None:
+            return undated
+        # the other components of this same grant are no second grant
+        return _worst((against(g) for g in line.other_grants if g.reference != ctx.case.reference), alone)
+
+    return judge
+
+
+def r29_lock(ctx: GrantContext) -> Judge:
+    """R29 (S2:500, S2:516-519): from the lock on, no cancellation of an order to ask for an acquisition.
+
+    The lock is the earlier of the deposit of the VA at the ASP and the instant that the text gives. A
+    cancellation that the text did not yet forbid in public is for a person to settle.
+    """
+    source = RULES["R29"].source
+    version = ctx.vague.cancellation_lock.find(ctx.on, ctx.known_on)
+    unasked = _unasked("R29", "une commande SONS annulée")
+    elsewhere = Finding(
+        Outcome.PASS, "Sans objet : le verrou ne vise que les demandes d'acquisition.", source
+    )
+    kept = Finding(Outcome.PASS, "Aucune commande SONS de cet ESSMS n'a été annulée.", source)
+
+    def judge(line: AskedEssms) -> Finding:
+        if line.orders is None:
+            return unasked
+        if ctx.case.project != "acquisition":
+            return elsewhere
+        return _worst((_cancelled(version, o, o.cancelled_at) for o in line.orders if o.cancelled_at), kept)
+
+    return judge
+
+
+def _cancelled(version: Version[datetime] | None, order: SonsOrder, at: datetime) -> Finding:
+    """What the lock says of one cancellation, at the aware instant `at`."""
+    facts = _order_facts(order)
+    if version is None:
+        return Finding(
+            Outcome.PASS,
+            "Aucun texte connu à ce jour ne verrouille les annulations.",
+            RULES["R29"].source,
+            None,
+            facts,
+        )
+    of_text = required(version)
+    lock = of_text if order.va_deposited_at is None else min(of_text, order.va_deposited_at)
+    facts = (*facts, ("lock", lock.astimezone(PARIS).isoformat(timespec="seconds")))
+    published_at = datetime.combine(version.publie_le, time.min, PARIS)
+    a_confirmer = version.a_confirmer
+    why = "du dépôt de la VA à l'ASP" if lock < of_text else f"du {date_fr(lock.astimezone(PARIS).date())}"
+    if at < lock:
+        message = f"La commande SONS de cet ESSMS a été annulée avant le verrou, celui {why}."
+        return Finding(Outcome.PASS, message, version.source, None, facts, a_confirmer=a_confirmer)
+    if order.for_acquisition is False:
+        message = "La commande SONS de cet ESSMS a été annulée pour un autre motif qu'une acquisition."
+        return Finding(Outcome.PASS, message, version.source, None, facts, a_confirmer=a_confirmer)
+    if order.for_acquisition is None:
+        message = "Le motif de l'annulation de la commande SONS, postérieure au verrou, n'est pas connu."
+        remedy = "Faire préciser le motif de l'annulation par l'organisme gestionnaire."
+        return Finding(Outcome.UNKNOWN, message, version.source, remedy, facts, a_confirmer=a_confirmer)
+    if at < published_at:
+        message = (
+            f"La commande SONS de cet ESSMS a été annulée après le verrou, celui {why}, mais avant la"
+            f" publication du texte qui l'institue, le {date_fr(version.publie_le)}."
+        )
+        remedy = "Attendre la décision d'un contrôleur."
+        return Finding(Outcome.REVIEW, message, version.source, remedy, facts, a_confirmer=a_confirmer)
+    message = (
+        f"La commande SONS de cet ESSMS a été annulée après le verrou, celui {why}, pour demander une"
+        " acquisition."
+    )
+    remedy = "Retirer cet ESSMS du projet d'acquisition."
+    return Finding(Outcome.FAIL, message, version.source, remedy, facts, a_confirmer=a_confirmer)
+
+
+def r30_earlier_financing(ctx: GrantContext) -> Judge:
+    """R30 (S3:156-157): what the ESSMS already had is looked up before any selection; R26, R28 judge it."""
+    source = RULES["R30"].source
+    unasked = _unasked("R30", "déjà obtenu un financement")
+
+    def judge(line: AskedEssms) -> Finding:
+        if line.orders is None or line.other_grants is None:
+            return unasked
+        orders = [o.number for o in line.orders]
+        grants = [g.reference for g in line.other_grants if g.reference != ctx.case.reference]
+        return Finding(
+            Outcome.PASS,
+            f"Vérification faite : {count_fr(len(orders), 'commande')} SONS et"
+            f" {count_fr(len(grants), 'autre financement', 'autres financements')} ESMS numérique ;"
+            " les règles R26 et R28 en tirent les conséquences.",
+            source,
+            facts=(("orders", ", ".join(orders)), ("grants", ", ".join(grants))),
+        )
+
+    return judge
+
+
+def r31_vague_1_version(ctx: GrantContext) -> Judge:
+    """R31 (S2:379-387, S2:404-406): some upgrades need the vague 1 version, by SONS or at own cost."""
+    version = ctx.law.upgrade_years.find(ctx.on, ctx.known_on)
+    concerned = version is not None and ctx.case.year in required(version)
+    source = RULES["R31"].source if version is None else version.source
+    elsewhere = Finding(
+        Outcome.PASS, "Sans objet : la condition ne vise pas ce projet, ou pas cet appel.", source
+    )
+    unknown = Finding(
+        Outcome.UNKNOWN,
+        "Rien ne dit si la version Ségur de la vague 1 est installée dans cet ESSMS.",
+        source,
+        "Déclarer si elle l'est, par le SONS ou aux frais de l'organisme gestionnaire.",
+    )
+    missing = Finding(
+        Outcome.FAIL,
+        "La version Ségur de la vague 1 n'est pas installée dans cet ESSMS.",
+        source,
+        "L'installer aux frais de l'organisme gestionnaire, ou retirer cet ESSMS du projet.",
+    )
+    by_sons = Finding(Outcome.PASS, "La version Ségur de la vague 1 a été installée par le SONS.", source)
+    at_own_cost = Finding(
+        Outcome.PASS,
+        "La version Ségur de la vague 1 a été installée aux frais de l'organisme gestionnaire.",
+        source,
+    )
+    declared = {None: unknown, "none": missing, "sons": by_sons, "own_cost": at_own_cost}
+
+    def judge(line: AskedEssms) -> Finding:
+        if not concerned or ctx.case.project != "upgrade":
+            return elsewhere
+        return by_sons if _attested(ctx.case, line) else declared[line.vague_1_version]
+
+    return judge
+
+
+def _attested(case: GrantCase, line: AskedEssms) -> bool:
+    """Whether a live order of the same software has its VA at the ASP: it attests the deployment (R18)."""
+    return any(
+        order.live
+        and order.va_deposited_at is not None
+        and software_word(case.solution, order.solution) == "meme"
+        for order in line.orders or ()
+    )
+
+
+GRANT_RULES: Mapping[str, Callable[[GrantContext], Judge]] = {
+    "R28": r28_second_grant,
+    "R29": r29_lock,
+    "R30": r30_earlier_financing,
+    "R31": r31_vague_1_version,
+}
