@@ -15,6 +15,7 @@ from pathlib import Path
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import asyncpg
+import pytest
 
 from sons_tracker.db import migrate, roles
 from sons_tracker.db.embedded import EmbeddedServer
@@ -48,8 +49,19 @@ class Database:
         return {"DATABASE_URL": self.owner_dsn, **app_url}
 
     async def connect_owner(self) -> asyncpg.Connection:
-        """A connection as the account that migrates; the caller closes it."""
+        """A connection as the account that migrates; the caller closes it.
+
+        When DATABASE_URL names an ordinary owner, it obeys row-level security and sees no row.
+        """
         return await migrate.connect(self.owner_dsn)
+
+    async def connect_superuser(self) -> asyncpg.Connection:
+        """The same for a test that must see or tamper with every row; skips where no superuser is given."""
+        con = await self.connect_owner()
+        if await con.fetchval("show is_superuser") != "on":
+            await con.close()
+            pytest.skip("DATABASE_URL is not a superuser")
+        return con
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,7 +67,7 @@ async def test_a_revoked_token_is_refused_at_once_and_for_good(module_database: 
     assert await authenticate(account.token) is None
     with pytest.raises(SonsError):
         await revoke_token(account.actor, at=AT, token_id=account.actor.token_id)
-    owner = await module_database.connect_owner()
+    owner = await module_database.connect_superuser()
     with pytest.raises(asyncpg.PostgresError) as refused:
         await owner.execute(
             "update sons.access_token set revoked_at = null where id = $1", account.actor.token_id
@@ -78,7 +78,7 @@ async def test_a_revoked_token_is_refused_at_once_and_for_good(module_database: 
 
 async def test_an_expired_token_is_refused_by_the_machines_clock(module_database: Database) -> None:
     account = await an_account("editor")
-    owner = await module_database.connect_owner()
+    owner = await module_database.connect_superuser()
     await owner.execute(
         "update sons.access_token"
         " set created_at = now() - interval '2 h', expires_at = now() - interval '1 s'"
@@ -96,7 +96,7 @@ async def test_an_expired_token_is_refused_by_the_machines_clock(module_database
 
 async def test_only_the_digest_is_kept(module_database: Database) -> None:
     account = await an_account("editor")
-    owner = await module_database.connect_owner()
+    owner = await module_database.connect_superuser()
     rows = await owner.fetch("select t::text from sons.access_token t")
     told = await owner.fetch("select facts::text from sons.journal")
     await owner.close()
@@ -223,7 +223,7 @@ async def test_an_og_is_named_by_its_finess_juridique_and_nobody_else_is() -> No
 
 
 async def test_code_and_database_agree_on_the_roles_of_each_kind(module_database: Database) -> None:
-    owner = await module_database.connect_owner()
+    owner = await module_database.connect_superuser()
     definition = await owner.fetchval(
         "select pg_get_constraintdef(oid) from pg_constraint where conname = 'membership_role_fits_kind'"
     )

@@ -49,7 +49,7 @@ async def test_the_clock_of_a_sandbox_advances_and_never_goes_back(database: Dat
         await advance(LOCAL_ADMIN, SANDBOX_STARTS_AT)
     with pytest.raises(SonsError, match="décalage"):
         await advance(LOCAL_ADMIN, datetime(2024, 1, 1))  # noqa: DTZ001 - what a person may type
-    owner = await database.connect_owner()
+    owner = await database.connect_superuser()
     for change in (
         "clock_at = clock_at - interval '1 s'",
         "mode = 'real', clock_at = null",

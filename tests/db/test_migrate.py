@@ -115,6 +115,7 @@ async def plain(server: Server) -> AsyncIterator[str]:
     """A role that may log in with the password `x`, and nothing else."""
     name = f"sons_test_{secrets.token_hex(6)}"
     await server.run(f"create role {name} login password 'x'")
+    await server.run(f"grant {name} to current_user")  # an ordinary owner could not drop what it owns
     yield name
     await server.run(f"drop owned by {name}")
     await server.run(f"drop role {name}")

@@ -120,7 +120,7 @@ async def test_the_application_has_no_right_to(statement: str) -> None:
     ],
 )
 async def test_even_the_owner_cannot_rewrite_what_was_written(clone: Database, statement: str) -> None:
-    owner = await clone.connect_owner()
+    owner = await clone.connect_superuser()
     await owner.execute(
         "insert into sons.journal (at, role, auth_level, action, object_kind, object_id, facts)"
         " values (now(), 'admin', 'x', 'a.b', 'c', 'd', '{}');"
