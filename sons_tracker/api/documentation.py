@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 from litestar import Litestar, Request, Response, get
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
 
 from sons_tracker.api import openapi
 from sons_tracker.api.contract import PUBLIC, Answer, Contract, Example
@@ -74,7 +75,7 @@ async def page() -> Response[bytes]:
 
 
 @get("/documentation/{asset:str}", opt=_HIDDEN.opt)
-async def asset(asset: str) -> Response[bytes]:
+async def asset(asset: FromPath[str]) -> Response[bytes]:
     """The style and the script of the pages; no other file can be named."""
     if asset not in _ASSETS:
         raise SonsError(ErrorCode.NOT_FOUND, "Aucun fichier n'existe à cette adresse.")
@@ -117,7 +118,7 @@ async def error_list(request: Request[Any, Any, Any]) -> Response[bytes]:
         ),
     ).opt,
 )
-async def error_page(request: Request[Any, Any, Any], code: str) -> Response[bytes]:
+async def error_page(request: Request[Any, Any, Any], code: FromPath[str]) -> Response[bytes]:
     """One error; the address is the `type` of its problems."""
     kind = _KINDS.get(code)
     if kind is None:

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 from litestar import Request, get
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
 
 from sons_tracker import law
 from sons_tracker.api.contract import PUBLIC, Answer, Contract, Example
@@ -113,7 +114,7 @@ async def index() -> LawIndex:
         ),
     ).opt,
 )
-async def text(request: Request[Any, Any, Any], name: str) -> LawText:
+async def text(request: Request[Any, Any, Any], name: FromPath[str]) -> LawText:
     """What a text, or one of its values, says."""
     asked = read_query(request, LawQuery)
     library = law.load()
@@ -145,7 +146,7 @@ async def text(request: Request[Any, Any, Any], name: str) -> LawText:
         ),
     ).opt,
 )
-async def calendar(request: Request[Any, Any, Any], dispositif: str) -> Calendar:
+async def calendar(request: Request[Any, Any, Any], dispositif: FromPath[str]) -> Calendar:
     """Ouverture, fermeture and clôture of a dispositif."""
     asked = read_query(request, CalendarQuery)
     library = law.load()

@@ -50,7 +50,7 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
     detail: str
     code: str
     remedy: str
-    errors: tuple[FaultView, ...] = ()
+    errors: list[FaultView] = []
     instance: str | None = None
 
 
@@ -69,7 +69,7 @@ def members(error: SonsError, *, instance: str | None = None) -> dict[str, Any]:
         detail=error.detail,
         code=kind.code,
         remedy=error.remedy,
-        errors=tuple(FaultView(fault.where, fault.message) for fault in error.faults),
+        errors=[FaultView(fault.where, fault.message) for fault in error.faults],
         instance=instance,
     )
     built: dict[str, Any] = msgspec.to_builtins(problem)

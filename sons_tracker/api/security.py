@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, TypeAlias
 
 from litestar import Request
 from litestar.connection import ASGIConnection
 from litestar.datastructures import MutableScopeHeaders
+from litestar.di import NamedDependency
 from litestar.handlers import BaseRouteHandler
 from litestar.types import Message, Scope
 
@@ -55,6 +56,10 @@ async def authorise(connection: ASGIConnection[Any, Any, Any, Any], handler: Bas
             raise SonsError(ErrorCode.UNAUTHENTICATED, "Aucun jeton n'accompagne la demande.")
         raise SonsError(ErrorCode.FORBIDDEN, f"Le rôle « {actor.role} » ne permet pas cette action.")
     connection.scope["user"] = actor
+
+
+Caller: TypeAlias = NamedDependency[Actor]
+"""How a handler asks for who calls it: `async def show(actor: Caller) -> …`."""
 
 
 async def current_actor(request: Request[Actor, Any, Any]) -> Actor:

@@ -150,7 +150,10 @@ def read_query(request: Request[Any, Any, Any], type_: type[T]) -> T:
     try:
         return validate(plain, type_)
     except SonsError as error:
-        moved = tuple(Fault("?" + fault.where.removeprefix("$."), fault.message) for fault in error.faults)
+        moved = tuple(
+            Fault("?" + fault.where.removeprefix("$").removeprefix("."), fault.message)
+            for fault in error.faults
+        )
         raise SonsError(error.code, error.detail, moved) from None
 
 

@@ -50,12 +50,14 @@ def parse_day(text: str) -> date:
     raise SonsError(ErrorCode.INVALID_DATE, f"« {text[:40]} » n'est pas une date.")
 
 
-def parse_count(text: str) -> int:
-    """A whole number argument, from 0 to 999 999 999.
+def parse_count(text: str | int) -> int:
+    """A whole number argument, from 0 to 999 999 999; typer also hands over the default, a number already.
 
     Raises:
         SonsError: `MALFORMED_COMMAND`.
     """
+    if isinstance(text, int):
+        return text
     if text.isascii() and text.isdigit() and len(text) <= 9:
         return int(text)
     raise SonsError(ErrorCode.MALFORMED_COMMAND, f"« {text[:40]} » n'est pas un nombre entier positif.")
