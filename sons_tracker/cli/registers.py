@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import msgspec
 import typer
@@ -19,10 +19,14 @@ from sons_tracker.cli.frame import (
     emit,
     existing_file,
     instance,
+    paris_today,
     run,
     sheet,
 )
 from sons_tracker.cli.french import Cli
+from sons_tracker.errors import ErrorCode, SonsError
+from sons_tracker.registers.layout import REGISTERS, Kind, Scope
+from sons_tracker.rules.parameters import required
 
 if TYPE_CHECKING:
     from sons_tracker.operations.registers import ImportReport
@@ -57,7 +61,7 @@ def import_finess(
     as_json: Json = False,
 ) -> None:
     """Importe un fichier FINESS : CSV cs1100502, cs1100507 ou cs1100501, ou JSON."""
-    _import(("establishment", "legal_entity"), file, scope, extracted_on, dry_run, accept_loss, as_json)
+    _import((Kind.ESTABLISHMENT, Kind.LEGAL_ENTITY), file, scope, extracted_on, dry_run, accept_loss, as_json)
 
 
 @grants.callback()
@@ -75,7 +79,7 @@ def import_grants(
     as_json: Json = False,
 ) -> None:
     """Importe les financements ESMS numérique (CSV, voir docs/registres.md)."""
-    _import(("esms_grant",), file, scope, extracted_on, dry_run, accept_loss, as_json)
+    _import((Kind.ESMS_GRANT,), file, scope, extracted_on, dry_run, accept_loss, as_json)
 
 
 @solutions.callback()
@@ -93,11 +97,11 @@ def import_solutions(
     as_json: Json = False,
 ) -> None:
     """Importe la liste des versions référencées ou celle des distributeurs (CSV, voir docs/registres.md)."""
-    _import(("referencing", "distributor"), file, scope, extracted_on, dry_run, accept_loss, as_json)
+    _import((Kind.REFERENCING, Kind.DISTRIBUTOR), file, scope, extracted_on, dry_run, accept_loss, as_json)
 
 
 def _import(
-    kinds: tuple[str, ...],
+    kinds: tuple[Kind, ...],
     file: Path,
     scope: str,
     extracted_on: date | None,
@@ -106,69 +110,83 @@ def _import(
     as_json: bool,
 ) -> None:
     path = existing_file(file)
-    report = run(_work(kinds, path, scope, extracted_on, dry_run, accept_loss))
-    emit(msgspec.to_builtins(report), as_json, lambda console: _print(console, report, dry_run))
-    if report.refused or report.guard:
+    report = run(_work(kinds, path, cast(Scope, scope), extracted_on, dry_run, accept_loss))
+    emit(msgspec.to_builtins(report), as_json, lambda console: _print(console, report))
+    if report.refused_count or report.guard:
         raise typer.Exit(REFUSED)
 
 
 async def _work(
-    kinds: tuple[str, ...],
+    kinds: tuple[Kind, ...],
     path: Path,
-    scope: str,
+    scope: Scope,
     extracted_on: date | None,
     dry_run: bool,
     accept_loss: bool,
 ) -> ImportReport:
+    from sons_tracker import law
     from sons_tracker.operations import enactment
     from sons_tracker.operations.actors import LOCAL_ADMIN
     from sons_tracker.operations.registers import import_register
+    from sons_tracker.registers.detection import recognise
 
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TimeElapsedColumn(),
-    )
+    today = paris_today()
+    categories = required(law.load().law.register.nomenclature.in_force(today, today))
+    nomenclature = {code: category.aggregate for code, category in categories.items()}
+    # Each command names its registers: a list of grants given to `finess import` is a mistake.
+    found = recognise(path, None, nomenclature).register
+    if found.kind not in kinds:
+        raise SonsError(
+            ErrorCode.INVALID_FILE, f"Le fichier « {path.name} » décrit un autre registre : {found.label}."
+        )
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
     # On stderr, and only for a person: stdout holds the answer.
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    watched = Console(stderr=True)
+    with Progress(*columns, console=watched, transient=True, disable=not watched.is_terminal) as bar:
         task = bar.add_task(path.name, total=None)
         async with instance():
             return await import_register(
                 LOCAL_ADMIN,
-                kinds,
                 path,
-                extracted_on=extracted_on,
+                nomenclature=nomenclature,
+                at=await enactment.now(),
                 scope=scope,
+                kind=found.kind,
+                extracted_on=extracted_on,
                 dry_run=dry_run,
                 accept_loss=accept_loss,
-                at=await enactment.now(),
                 progress=lambda done, total: bar.update(task, completed=done, total=total),
             )
 
 
-def _print(console: Console, report: ImportReport, dry_run: bool) -> None:
-    counts = {
-        "Registre": report.register,
-        "Extraction": f"{report.extracted_on:%d/%m/%Y} ({report.scope})",
-        "Encodage": report.encoding,
-        "Lignes lues": str(report.read),
-        "Nouvelles": str(report.new),
-        "Modifiées": str(report.changed),
-        "Inchangées": str(report.unchanged),
-        "Absentes": str(report.absent),
-        "Signalées": str(report.warned),
-        "Organismes inconnus": str(report.stubs),
-        "Refusées": str(len(report.refused)),
-    }
-    console.print(sheet(counts))
+def _print(console: Console, report: ImportReport) -> None:
+    console.print(
+        sheet(
+            {
+                "Registre": REGISTERS[report.register].label,
+                "Extraction": f"{report.extracted_on:%d/%m/%Y} ({report.scope})",
+                "Format": f"{report.format}, {report.encoding}",
+                "Lignes lues": str(report.read),
+                "Nouvelles": str(report.new),
+                "Modifiées": str(report.changed),
+                "Inchangées": str(report.unchanged),
+                "Absentes": str(report.absent),
+                "Organismes à compléter": str(report.stubs),
+                "Refusées": str(report.refused_count),
+                **{f"À noter : {label}": str(count) for label, count in report.warnings.items()},
+            }
+        )
+    )
     for line, reason in report.refused[:_SHOWN_LINES]:
         console.print(f"  ligne {line} : {reason}", markup=False)
-    if len(report.refused) > _SHOWN_LINES:
-        console.print(f"  … et {len(report.refused) - _SHOWN_LINES} autres (« --json » les donne toutes).")
+    if report.refused_count > _SHOWN_LINES:
+        more = report.refused_count - _SHOWN_LINES
+        console.print(f"  … et {more} autres (« --json » en donne davantage).")
     if report.guard:
         console.print(report.guard, markup=False)
     if report.written:
         console.print("Import enregistré.")
+    elif report.dry_run and not (report.refused_count or report.guard):
+        console.print("Essai à blanc : tout est lisible, rien n'est enregistré.")
     else:
-        console.print("Essai à blanc : rien n'est enregistré." if dry_run else "Rien n'est enregistré.")
+        console.print("Rien n'est enregistré.")
