@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import typer
 
 from sons_tracker.cli import finess, law, registers, serve, tariff, tokens
+from sons_tracker.cli.demonstration import demo
 from sons_tracker.cli.frame import MALFORMED, REFUSED, YES, report
 from sons_tracker.cli.french import Cli, speak_french, usage_sentence
 from sons_tracker.errors import ErrorCode, SonsError
@@ -19,6 +20,7 @@ app = Cli(
     help="Financement du dispositif SONS : barème, droit, registres, commandes.\n\n"
     "Code de sortie : 0 oui, 1 refus ou réponse négative, 2 demande mal formée."
 )
+app.command("demo")(demo)
 app.command("serve")(serve.serve)
 app.command("migrate")(serve.migrate)
 app.command("tariff")(tariff.tariff)

@@ -1,0 +1,41 @@
+"""`sons-tracker demo`: the main job, played on synthetic establishments and told in French."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict
+from typing import Any
+
+from rich.console import Console
+
+from sons_tracker.cli.demonstration.stories import STORIES, Told
+from sons_tracker.cli.demonstration.telling import Teller
+from sons_tracker.cli.demonstration.world import build_world, fresh_database
+from sons_tracker.cli.frame import REFUSED, YES, Json, emit, run
+from sons_tracker.settings import Settings
+
+
+def demo(as_json: Json = False) -> int:
+    """Joue la démonstration : registre, commandes, refus, échéanciers, sur des établissements fictifs."""
+    console = Console(highlight=False, quiet=as_json)
+    told = run(_play(Settings.from_env(os.environ), Teller(console)))
+    as_expected = all(story.as_expected for story in told)
+    if as_json:
+        emit([_plain(story) for story in told], True, lambda _: None)
+    return YES if as_expected else REFUSED
+
+
+async def _play(settings: Settings, teller: Teller) -> list[Told]:
+    teller.opening()
+    told = []
+    async with fresh_database(settings, teller):
+        world = await build_world(teller)
+        for number, story in enumerate(STORIES, start=1):
+            teller.heading(number, story.title, story.lesson)
+            told.append(await story.play(world, teller))
+    teller.closing(told)
+    return told
+
+
+def _plain(story: Told) -> dict[str, Any]:
+    return asdict(story)
