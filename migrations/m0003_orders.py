@@ -1,7 +1,7 @@
 """Orders, lines, claims, planned payments, and the counter of simulations.
 
-What must never happen is refused here by name: an ESSMS financed twice in a vague, a state that moves
-off its table, an advance and a solde that lose a cent, a decided order that changes.
+What must never happen is refused here by name: an ESSMS financed twice, a state off its table, an advance
+and a solde that lose a cent, a decided order that changes.
 """
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
@@ -53,6 +53,9 @@ grant select on sons.order_state, sons.order_transition, sons.claim_release to s
 """
 
 ORDERS = """
+alter table sons.organisation
+  add constraint organisation_id_finess_juridique_unique unique (id, finess_juridique);
+
 create sequence sons.order_number as bigint;
 grant usage on sequence sons.order_number to sons_app;
 
@@ -95,7 +98,8 @@ create table sons.purchase_order (
   constraint purchase_order_parties_unique unique (id, supplier_id, og_id),
   constraint purchase_order_shares_unique unique (id, advance_ttc_cents, solde_ttc_cents),
   constraint purchase_order_supplier_fkey foreign key (supplier_id) references sons.organisation (id),
-  constraint purchase_order_og_fkey foreign key (og_id) references sons.organisation (id),
+  constraint purchase_order_og_fkey foreign key (og_id, og_finess_juridique)
+    references sons.organisation (id, finess_juridique),
   constraint purchase_order_editor_fkey foreign key (editor_id) references sons.organisation (id),
   constraint purchase_order_state_fkey foreign key (state) references sons.order_state (state),
   constraint purchase_order_law_fkey foreign key (law_digest) references sons.law_enactment (digest),
@@ -117,7 +121,8 @@ create index purchase_order_og on sons.purchase_order (og_id, received_at desc, 
 create index purchase_order_received on sons.purchase_order (received_at desc, id desc);
 create index purchase_order_og_number on sons.purchase_order (og_finess_juridique, vague);
 
--- SN001: a state off its table. SN002: what was decided is frozen; only the state and the version move.
+-- SN001: a state off its table, or at the deposit not that of its decision (lifecycle.deposit_state).
+-- SN002: what was decided is frozen; only the state and the version move.
 create function sons.guard_order() returns trigger language plpgsql as $$
 declare was text := case tg_op when 'INSERT' then 'draft' else old.state end;
 begin
@@ -129,6 +134,11 @@ begin
     new.version := old.version + 1;
   else
     new.version := 1;
+    if new.state is distinct from (case new.decision when 'refused' then 'rejected' when 'to_review' then
+      'to_review' else case when new.conditional then 'waiting_referencing' else 'submitted' end end) then
+      raise exception 'a deposit that is % is not %', new.decision, new.state
+        using errcode = 'SN001', constraint = tg_name;
+    end if;
   end if;
   if new.state is distinct from was and not exists (
     select from sons.order_transition t
@@ -140,10 +150,6 @@ begin
 end $$;
 create trigger purchase_order_along_the_table before insert or update on sons.purchase_order
   for each row execute function sons.guard_order();
-create trigger purchase_order_never_deleted before delete on sons.purchase_order
-  for each row execute function sons.refuse_change();
-create trigger purchase_order_never_truncated before truncate on sons.purchase_order
-  for each statement execute function sons.refuse_change();
 
 -- supplier_id and og_id are those of the order, by the foreign key: policies read them without a join.
 create table sons.order_line (
@@ -170,10 +176,8 @@ create table sons.order_line (
   constraint order_line_solde_exact check (solde_ttc_cents = unit_ttc_cents - advance_ttc_cents)
 );
 create index order_line_finess on sons.order_line (finess_geographique);
-create trigger order_line_append_only before update or delete on sons.order_line
+create trigger order_line_append_only before update on sons.order_line
   for each row execute function sons.refuse_change();
-create trigger order_line_never_truncated before truncate on sons.order_line
-  for each statement execute function sons.refuse_change();
 
 -- SN013: an order is the sum of its lines, in number and to the cent
 create function sons.guard_order_total() returns trigger language plpgsql as $$
@@ -229,22 +233,21 @@ create index claim_history on sons.claim (finess_geographique, vague);
 create index claim_holder on sons.claim (holder_id);
 
 -- SN003: only an order that is alive holds ESSMS; it lets go of one for a reason that its state allows
-create function sons.guard_claim_taken() returns trigger language plpgsql as $$
+create function sons.guard_taken() returns trigger language plpgsql as $$
 begin
   if exists (select from taken t join sons.purchase_order o on o.id = t.order_id
              join sons.order_state s on s.state = o.state where not s.live) then
-    raise exception 'an order that is not alive holds nothing'
-      using errcode = 'SN003', constraint = 'claim_of_live_order';
+    raise exception 'an order that is not alive holds nothing and is paid nothing'
+      using errcode = 'SN003', constraint = tg_name;
   end if;
   return null;
 end $$;
 create trigger claim_of_live_order after insert on sons.claim
-  referencing new table as taken for each statement execute function sons.guard_claim_taken();
+  referencing new table as taken for each statement execute function sons.guard_taken();
 
 create function sons.guard_claim_release() returns trigger language plpgsql as $$
 begin
-  if old.released_at is not null
-     or to_jsonb(new) - '{released_at,release_reason}'::text[]
+  if old.released_at is not null or to_jsonb(new) - '{released_at,release_reason}'::text[]
         is distinct from to_jsonb(old) - '{released_at,release_reason}'::text[] then
     raise exception 'a claim is only ever released' using errcode = 'SN003', constraint = tg_name;
   end if;
@@ -259,10 +262,6 @@ begin
 end $$;
 create trigger claim_released_with_reason before update on sons.claim
   for each row execute function sons.guard_claim_release();
-create trigger claim_never_deleted before delete on sons.claim
-  for each row execute function sons.refuse_change();
-create trigger claim_never_truncated before truncate on sons.claim
-  for each statement execute function sons.refuse_change();
 """
 
 PAYMENTS = """
@@ -291,10 +290,28 @@ create table sons.payment (
   constraint payment_order_parties_fkey foreign key (order_id, supplier_id, og_id)
     references sons.purchase_order (id, supplier_id, og_id)
 );
-create trigger payment_never_deleted before delete on sons.payment
-  for each row execute function sons.refuse_change();
-create trigger payment_never_truncated before truncate on sons.payment
-  for each statement execute function sons.refuse_change();
+create trigger payment_of_live_order after insert on sons.payment
+  referencing new table as taken for each statement execute function sons.guard_taken();
+
+-- SN014, at the commit: an order has its lines; one that comes alive holds each of them in its own vague and
+-- plans its whole amount. Otherwise an order could live beside another on the same ESSMS, claiming nothing.
+create function sons.guard_order_whole() returns trigger language plpgsql as $$
+declare alive boolean := (select live from sons.order_state where state = new.state);
+begin
+  if tg_op = 'UPDATE' and (select live from sons.order_state where state = old.state) then
+    return null; -- it was whole when it came alive; what it lost since has its own reasons
+  end if;
+  if new.ordered <> (select count(*) from sons.order_line where order_id = new.id)
+     or alive and new.ordered <> (select count(*) from sons.claim c
+       where c.holder_id = new.id and c.order_id = new.id and c.vague = new.vague and c.released_at is null)
+     or alive and coalesce(new.total_ttc_cents, 0)
+       <> (select coalesce(sum(amount_ttc_cents), 0) from sons.payment where order_id = new.id) then
+    raise exception 'order % is not whole', new.number using errcode = 'SN014', constraint = tg_name;
+  end if;
+  return null;
+end $$;
+create constraint trigger order_is_whole after insert or update of state on sons.purchase_order
+  deferrable initially deferred for each row execute function sons.guard_order_whole();
 
 alter table sons.deadline
   add constraint deadline_order_fkey foreign key (order_id, supplier_id, og_id)
@@ -323,10 +340,19 @@ RIGHTS = "\n".join(
         f"""
 alter table sons.{table} enable row level security, force row level security;
 create policy {table}_seen on sons.{table} for select to sons_app using ({_PARTIES});
-create policy {table}_deposited on sons.{table} for insert to sons_app with check ({_SUPPLIER});
+create policy {table}_deposited on sons.{table} for insert to sons_app with check ({_SUPPLIER}{only});
 grant select, insert on sons.{table} to sons_app;
+create trigger {table}_never_deleted before delete on sons.{table}
+  for each row execute function sons.refuse_change();
+create trigger {table}_never_truncated before truncate on sons.{table}
+  for each statement execute function sons.refuse_change();
 """
-        for table in ("purchase_order", "order_line", "claim", "payment")
+        for table, only in (
+            ("purchase_order", ""),
+            ("order_line", ""),
+            ("claim", " and holder_kind = 'order'"),
+            ("payment", " and state = 'planned'"),
+        )
     ]
     + [
         """

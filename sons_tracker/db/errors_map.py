@@ -18,12 +18,19 @@ CONSTRAINTS: dict[str, tuple[ErrorCode, str]] = {
         ErrorCode.ALREADY_FINANCED,
         "Un ESSMS de la commande vient d'être engagé dans un autre financement de la même vague.",
     ),
+    "purchase_order_law_fkey": (
+        ErrorCode.LAW_NOT_ENACTED,
+        "Aucune commande ne peut être décidée : le droit de ce logiciel n'est pas en vigueur dans la base.",
+    ),
 }
 
 _REFUSED_VALUE = "Une valeur est refusée par la base de données."
 _REFUSED_STATE = "L'état actuel du dossier, relu par la base de données, ne permet pas cette opération."
 _BUSY = "La base de données est occupée ou en cours de redémarrage ; rien n'a été enregistré."
 _SILENT = "La connexion à la base de données a été perdue ; la demande a peut-être été enregistrée."
+
+# An order that is not the sum of its lines, or not whole, was never asked for by anyone: a defect of ours.
+_DEFECTS = frozenset({"SN013", "SN014"})
 
 # From the most precise prefix of SQLSTATE to the least; the first that fits answers.
 _SQLSTATES: tuple[tuple[str, ErrorCode, str], ...] = (
@@ -38,6 +45,8 @@ _SQLSTATES: tuple[tuple[str, ErrorCode, str], ...] = (
     ("54", ErrorCode.INVALID_REQUEST, _REFUSED_VALUE),
     ("40003", ErrorCode.UNAVAILABLE, _SILENT),
     ("40", ErrorCode.UNAVAILABLE, _BUSY),
+    # A database that an administrator has closed to connections.
+    ("55000", ErrorCode.UNAVAILABLE, _BUSY),
     ("55P03", ErrorCode.UNAVAILABLE, _BUSY),
     ("57", ErrorCode.UNAVAILABLE, _BUSY),
     ("53", ErrorCode.UNAVAILABLE, _BUSY),
@@ -68,6 +77,8 @@ def from_database(error: BaseException) -> SonsError | None:
 def _from_sqlstate(sqlstate: str, constraint: str | None) -> SonsError | None:
     if constraint in CONSTRAINTS:
         return SonsError(*CONSTRAINTS[constraint])
+    if sqlstate in _DEFECTS:
+        return None
     for prefix, code, detail in _SQLSTATES:
         if sqlstate.startswith(prefix):
             named = f"{detail} Contrainte : « {constraint} »." if constraint else detail
