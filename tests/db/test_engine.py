@@ -287,6 +287,14 @@ async def test_a_real_serialization_failure_is_tried_again(database: Database) -
     assert names in ({"a after 0", "b after 1"}, {"b after 0", "a after 1"})
 
 
+async def test_the_context_ends_with_the_transaction_itself(database: Database) -> None:
+    async with transaction(RowContext(uuid4(), "editor")) as con:
+        await con.execute("commit")  # before the pool has reset anything
+        assert await con.fetchval("select sons.current_organisation()") is None
+        assert await con.fetchval("select sons.current_role_name()") is None
+        await con.execute("begin")
+
+
 async def test_the_context_does_not_leak_between_interleaved_transactions(clone: Database) -> None:
     organisations: list[UUID] = [uuid4() for _ in range(20)]
     await engine.start(clone.app_dsn, role=clone.app_role, max_size=3)
