@@ -78,6 +78,7 @@ RAISED = {
     "22021": ErrorCode.INVALID_REQUEST,
     "40001": ErrorCode.UNAVAILABLE,
     "40P01": ErrorCode.UNAVAILABLE,
+    "55000": ErrorCode.UNAVAILABLE,
     "55P03": ErrorCode.UNAVAILABLE,
     "57014": ErrorCode.UNAVAILABLE,
     "57P01": ErrorCode.UNAVAILABLE,
