@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import typer
 
-from sons_tracker.cli import finess, law, registers, serve, tariff, tokens
+from sons_tracker.cli import finess, law, orders, registers, serve, tariff, tokens
 from sons_tracker.cli.demonstration import demo
 from sons_tracker.cli.frame import MALFORMED, REFUSED, YES, report
 from sons_tracker.cli.french import Cli, speak_french, usage_sentence
@@ -31,6 +31,8 @@ app.add_typer(finess.app, name="finess")
 app.add_typer(registers.grants, name="grants")
 app.add_typer(registers.solutions, name="solutions")
 app.add_typer(tokens.app, name="token")
+app.command("simulate")(orders.simulate)
+app.add_typer(orders.app, name="order")
 
 
 def main() -> None:

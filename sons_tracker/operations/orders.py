@@ -120,7 +120,7 @@ def describe(request: OrderRequest, assessment: Assessment, at: datetime) -> Ord
         amount = amounts.get(asked.finess) if payable else None
         lines.append(
             LineView(
-                asked.finess,
+                str(asked.finess),  # plain text: a JSON encoder knows no subclass
                 asked.dui_in_place,
                 None if amount is None else amount.ceiling_ttc_cents,
                 None if amount is None else amount.unit_ttc_cents,
@@ -131,7 +131,7 @@ def describe(request: OrderRequest, assessment: Assessment, at: datetime) -> Ord
     return OrderView(
         identity=None,
         dispositif=request.dispositif,
-        og=request.og,
+        og=str(request.og),
         solution_version=request.solution_version,
         signed_on=request.signed_on,
         supplier_reference=request.supplier_reference,

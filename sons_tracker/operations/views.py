@@ -126,7 +126,7 @@ def verdict_view(verdict: Verdict) -> VerdictView:
     finding = verdict.finding
     return VerdictView(
         verdict.rule,
-        tuple(str(number) for number in verdict.essms),  # plain text: a JSON encoder knows no subclass
+        tuple(str(number) for number in verdict.essms),
         str(finding.outcome),
         finding.message,
         str(finding.source),

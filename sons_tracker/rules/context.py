@@ -52,9 +52,14 @@ class Context:
 
     @property
     def conditional(self) -> bool:
-        """Whether the order still waits for the referencing of its version (R11, R12)."""
-        return not self.referenced_at_signature and not any(
-            r.covers(self.known_on) for r in self.referencings
+        """Whether the order still waits for the referencing of its version (R11, R12).
+
+        A version that no list knows waits for nothing: R11 answers for it.
+        """
+        return (
+            self.case.solution is not None
+            and not self.referenced_at_signature
+            and not any(r.covers(self.known_on) for r in self.referencings)
         )
 
 

@@ -147,19 +147,26 @@ class Teller:
         self._console.print(Rule(f"{number}. {title}", style="bold", align="left"))
         self._say(lesson)
 
-    def order(self, view: OrderView, supplier: str) -> None:
+    def order(self, view: OrderView, supplier: str | None) -> None:
         """An order, its amounts, what keeps it from being plain, its schedule."""
         word, style = _DECISIONS[view.decision]
         name = "Simulation" if view.identity is None else view.identity.number
-        line = Text(f"{name} · {_SUPPLIERS[supplier]} · {count_fr(view.ordered, 'ESSMS', 'ESSMS')} · ")
+        parts = [
+            name,
+            *([_SUPPLIERS[supplier]] if supplier else []),
+            count_fr(view.ordered, "ESSMS", "ESSMS"),
+        ]
+        line = Text(" · ".join(parts) + " · ")
         line.append(word, style)
         if view.conditional and view.decision != "refused":
             line.append(", sous condition de référencement", "yellow")
         self._console.print(Padding(line, (0, 0, 0, 2)))
-        if view.total_ttc_cents is not None and view.unit_ttc_cents is not None:
+        if view.total_ttc_cents is not None:
+            unit = view.unit_ttc_cents
+            each = "" if unit is None else f"{view.ordered} × {euros_fr(unit)} = "
             self._say(
-                f"OG de {view.essms_of_og} ESSMS, tranche {view.tranche} : {view.ordered} ×"
-                f" {euros_fr(view.unit_ttc_cents)} = {euros_fr(view.total_ttc_cents)} TTC"
+                f"OG de {view.essms_of_og} ESSMS, tranche {view.tranche} :"
+                f" {each}{euros_fr(view.total_ttc_cents)} TTC"
             )
             self._source(next(v.source for v in view.verdicts if v.rule == "R13"))
         for verdict in view.verdicts:
