@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -39,6 +40,7 @@ _OUTCOMES = {"fail": "refus", "review": "à décider", "unknown": "inconnu", "wa
 _KINDS = {"advance": "Avance", "solde": "Solde"}
 _SHOWN_ESSMS = 3
 _NARROWEST = 9
+_BEFORE_LABEL = 36  # margin, "Échéance", an instant, and the spaces between
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,21 +207,14 @@ class Teller:
         )
 
     def _verdict(self, verdict: VerdictView) -> None:
-        self._console.print(
-            Padding(
-                Text.assemble(
-                    (f"{verdict.rule} {_OUTCOMES[verdict.outcome]}", "bold"),
-                    typeset(f"{_essms(verdict.essms)} : {verdict.message}"),
-                ),
-                (0, 0, 0, 4),
-            )
-        )
+        said = f"{verdict.rule} {_OUTCOMES[verdict.outcome]}"
+        self._paragraph(f"{said}{_essms(verdict.essms)} : {verdict.message}", 4, bold=len(said))
         self._source(verdict.source, 6)
         if verdict.remedy:
-            self._console.print(Padding(Text(typeset(f"Remède : {verdict.remedy}")), (0, 0, 0, 6)))
+            self._paragraph(f"Remède : {verdict.remedy}", 6)
 
     def _source(self, source: str, margin: int = 4) -> None:
-        self._console.print(Padding(Text(typeset(f"Source : {source}"), "dim"), (0, 0, 0, margin)))
+        self._paragraph(f"Source : {source}", margin, style="dim")
 
     def _schedule(self, view: OrderView) -> None:
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
@@ -227,17 +222,31 @@ class Teller:
         table.add_column(justify="right", no_wrap=True)
         table.add_column()
         for payment in view.payments:
-            condition = Text(typeset(payment.condition))
+            condition = self._wrapped(payment.condition, _BEFORE_LABEL)
             table.add_row(_KINDS[payment.kind], euros_fr(payment.amount_ttc_cents), condition)
         for deadline in view.deadlines:
             local = deadline.at.astimezone(PARIS)
             confirm = " (à confirmer)" if deadline.a_confirmer else ""
-            what = Text.assemble(typeset(deadline.label + confirm), (typeset(f"\n{deadline.source}"), "dim"))
+            what = Text.assemble(
+                self._wrapped(deadline.label + confirm, _BEFORE_LABEL),
+                ("\n" + self._wrapped(deadline.source, _BEFORE_LABEL), "dim"),
+            )
             table.add_row("Échéance", f"{local:%d/%m/%Y %H:%M:%S}", what)
         self._console.print(Padding(table, (0, 0, 0, 4)))
 
     def _say(self, sentence: str) -> None:
-        self._console.print(Padding(Text(typeset(sentence)), (0, 0, 0, 2)))
+        self._paragraph(sentence, 2)
+
+    def _paragraph(self, sentence: str, margin: int, *, style: str = "", bold: int = 0) -> None:
+        """A sentence wrapped after a margin; its first `bold` characters are bold."""
+        text = Text(self._wrapped(sentence, margin), style)
+        text.stylize("bold", 0, bold)
+        self._console.print(Padding(text, (0, 0, 0, margin)))
+
+    def _wrapped(self, sentence: str, margin: int) -> str:
+        # not rich's wrapping: it takes the no-break spaces of French for spaces
+        width = max(self._console.width - margin, _NARROWEST)
+        return textwrap.fill(typeset(sentence), width, break_on_hyphens=False, break_long_words=False)
 
     def _table(self, title: str, *columns: str) -> Table:
         """A table whose first column gives way to the others on a narrow terminal."""

@@ -1,0 +1,80 @@
+"""The demonstration: its amounts are those of the sources, it can be played again, it spares used bases."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import AsyncIterator, Mapping
+
+import pytest
+
+from sons_tracker.cli.demonstration.stories import STORIES
+from sons_tracker.cli.demonstration.telling import typeset
+from tests.databases import Database, Server
+
+
+@pytest.fixture(scope="module")
+async def empty(server: Server) -> AsyncIterator[Database]:
+    async with server.clone() as made:
+        yield made
+
+
+async def demo(environ: Mapping[str, str], *arguments: str) -> tuple[int, str, str]:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", "from sons_tracker.cli import main; main()", "demo", *arguments),
+        env={**os.environ, "COLUMNS": "80", **environ},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await process.communicate()
+    return process.returncode or 0, out.decode(), err.decode()
+
+
+async def test_amounts_are_those_of_the_source_documents_twice(empty: Database):
+    for _ in range(2):  # the second run erases the remains of the first
+        code, out, err = await demo(empty.environ, "--json")
+        assert (code, err) == (0, "")
+        told = {story["title"]: story for story in json.loads(out)}
+        assert len(told) == len(STORIES)
+        assert all(story["as_expected"] for story in told.values())
+        assert told["Une commande de 35 ESSMS"]["totals_ttc"] == ["43120.00"]  # S0:1304
+        assert told["Une commande de 72 ESSMS"]["totals_ttc"] == ["88704.00"]  # S0:1326
+        assert told["Une commande de 8 ESSMS, par un distributeur"]["totals_ttc"] == ["17520.00"]  # S0:1470
+        refused = told["ESMS numérique : équipement pour un DUI référencé"]
+        assert (refused["decisions"], refused["failed_rules"]) == (["refused"], ["R25"])
+
+
+async def test_it_reads_in_french_on_80_columns(empty: Database):
+    code, out, err = await demo(empty.environ)
+    assert (code, err) == (0, "")
+    assert max(map(len, out.splitlines())) <= 80
+    for said in (
+        "43\u202f120,00\u202f€",
+        "12\u202f936,00\u202f€",
+        "R25 refus",
+        "Ce que le contrôleur voit",
+        "à instruire",
+    ):
+        assert said in out
+    assert not [line for line in out.splitlines() if line.strip().startswith((":", "»", ";"))]
+
+
+async def test_a_base_that_serves_is_left_alone(clone: Database, database: Database):
+    from tests import factories_orders as make
+
+    await make.prepare_instance()
+    code, _, err = await demo(clone.environ)
+    assert code == 1
+    assert "base vide" in err
+    assert "Traceback" not in err
+    con = await clone.connect_owner()
+    try:
+        assert await con.fetchval("select mode from sons.instance") == "sandbox"
+    finally:
+        await con.close()
+
+
+def test_french_marks_never_start_a_line():
+    assert typeset("« oui » : non ; 3 %") == "«\u00a0oui\u00a0»\u00a0: non\u202f; 3\u00a0%"
