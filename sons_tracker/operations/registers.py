@@ -98,16 +98,17 @@ async def import_register(
             cannot be read; `INVALID_DATE` when the date of extraction is missing or contradicted.
     """
     require(actor, "admin")
-    file = await asyncio.to_thread(recognise, path, kind, nomenclature)
+    file, digest = await asyncio.gather(
+        asyncio.to_thread(recognise, path, kind, nomenclature), asyncio.to_thread(sha256_of, path)
+    )
     on = _extraction_date(file, extracted_on)
-    digest = await asyncio.to_thread(sha256_of, path)
     try:
         async with transaction(actor.context) as con:
             await _lock(con, file.register.kind)
-            report = await _compare(con, file, scope, on, accept_loss, progress)
-            if report.refused or report.guard:
+            report, difference = await _compare(con, file, scope, on, accept_loss, progress)
+            if difference is None:
                 raise _RolledBackError(report)
-            report = await _write(con, file, report)
+            report = await _write(con, file, report, difference)
             await _record(con, actor, at, report, digest, accept_loss)
             if dry_run:
                 raise _RolledBackError(report)
@@ -136,7 +137,9 @@ def _extraction_date(file: RegisterFile, given: date | None) -> date:
 async def _lock(con: asyncpg.Connection, kind: Kind) -> None:
     """One import of a register at a time; that of the establishments also writes legal entities."""
     await con.execute(
-        "select set_config('lock_timeout', $1, true), set_config('statement_timeout', $2, true)",
+        "select set_config('lock_timeout', $1, true), set_config('statement_timeout', $2, true),"
+        # sorts and joins are of a whole register; compiling what runs once costs more than it gains
+        " set_config('work_mem', '64MB', true), set_config('jit', 'off', true)",
         _LOCK_TIMEOUT,
         f"{IMPORT_TIMEOUT:.0f}s",
     )
@@ -154,15 +157,15 @@ async def _compare(
     on: date,
     accept_loss: bool,
     progress: Progress | None,
-) -> ImportReport:
-    """Reads the file and compares it with the register; writes temporary tables only."""
+) -> tuple[ImportReport, history.Difference | None]:
+    """Reads the file and compares it with the register; no difference when lines or the guard refuse it."""
     staged = Staged()
     await file.stage(con, staged, on, progress)
     await history.keep_untold(con, file.register, on, file.silent_on)
     await refuse_repeated(con, file.register, staged)
     report = _report(file, scope, on, staged)
     if staged.refused:
-        return report
+        return report, None
     if not staged.read:
         refuse(file.path, "aucune ligne n'est à importer.")
     difference = await history.compare(con, file.register, on, scope)
@@ -176,8 +179,8 @@ async def _compare(
     if difference.absent and not accept_loss:
         held = await history.count_held(con, file.register, on)
         if difference.absent * 100 > held * GREATEST_LOSS_PERCENT:
-            return replace(report, guard=_guard_sentence(difference.absent, held))
-    return report
+            return replace(report, guard=_guard_sentence(difference.absent, held)), None
+    return report, difference
 
 
 def _guard_sentence(absent: int, held: int) -> str:
@@ -187,9 +190,11 @@ def _guard_sentence(absent: int, held: int) -> str:
     )
 
 
-async def _write(con: asyncpg.Connection, file: RegisterFile, report: ImportReport) -> ImportReport:
+async def _write(
+    con: asyncpg.Connection, file: RegisterFile, report: ImportReport, difference: history.Difference
+) -> ImportReport:
     if report.new or report.changed or report.absent:
-        await history.apply(con, file.register, report.extracted_on)
+        await history.apply(con, file.register, report.extracted_on, difference, report.read)
     if report.scope == "extrait":
         await history.mention(con, file.register, report.extracted_on)
     if file.register is not ESTABLISHMENT:

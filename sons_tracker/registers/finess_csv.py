@@ -18,7 +18,7 @@ import asyncpg
 
 from sons_tracker.registers.finess_sql import COUNT_SQL, ENTITIES_SQL, ESTABLISHMENTS_SQL, FLAGS
 from sons_tracker.registers.layout import ESTABLISHMENT, LEGAL_ENTITY, Register
-from sons_tracker.registers.source import Progress, Text, line_blocks, refuse, text_lines
+from sons_tracker.registers.source import Progress, Text, is_well_quoted, line_blocks, refuse, text_lines
 from sons_tracker.registers.staging import IMPORT_TIMEOUT, MustExplainError, Staged
 
 SYNTHETIC = "synthetique"
@@ -37,8 +37,8 @@ _CS1100501 = (
     " categetab libcategetab siren codeape datecrea"
 )
 _GEOLOCATION = "geolocalisation"
-_GEOLOCATION_LINE = re.compile(rb"^geolocalisation;", re.MULTILINE)
-_END_OF_COPY = re.compile(rb"^\\\.$", re.MULTILINE)
+_GEOLOCATION_LINE = b"\ngeolocalisation;"
+_END_OF_COPY = b"\n\\.\n"
 _NUMBER = re.compile(r"(?:[0-9]{2}|2[AB])[0-9]{7}")
 _CATEGORY = re.compile(r"[0-9]{3}")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -162,18 +162,20 @@ class FinessCsv:
             lines = block.replace(b"\r\n", b"\n") if b"\r" in block else block
             if first:
                 lines, first = lines.removeprefix(_BOM).partition(b"\n")[2], False
-            if _END_OF_COPY.search(lines):
+            if b"\\" in lines and _END_OF_COPY in b"\n" + lines + b"\n":
                 raise MustExplainError  # older servers would take this for the end of the data
-            found = 0 if self._has_geolocation else -1
-            if not self._has_geolocation and (start := _GEOLOCATION_LINE.search(lines)):
-                self._has_geolocation, found = True, start.start()
-            if found >= 0:
-                # coordinates: no rule of the scheme reads them; that nothing else hides there is checked
-                if any(line.count(b";") != 5 for line in lines[found:].splitlines()):
-                    raise MustExplainError
-                lines = lines[:found]
-            if lines:
-                yield lines
+            if not self._has_geolocation:
+                self._has_geolocation = lines.startswith(_GEOLOCATION_LINE[1:]) or _GEOLOCATION_LINE in lines
+                if not self._has_geolocation:
+                    yield lines
+                    continue
+                start = (b"\n" + lines).find(_GEOLOCATION_LINE)
+                if start:
+                    yield lines[:start]
+                lines = lines[start:]
+            # coordinates: no rule of the scheme reads them; that nothing else hides there is checked
+            if any(not _is_geolocation(line) for line in lines.splitlines()):
+                raise MustExplainError
 
     def explain(self, staged: Staged) -> None:
         for number, line in enumerate(text_lines(self._text), start=1):
@@ -185,10 +187,9 @@ class FinessCsv:
     def _defect(self, line: str) -> str | None:
         """Why a line is refused: the same conditions as `finess_sql`, one by one and in words."""
         layout = self._format
-        try:
-            fields = next(csv.reader([line], delimiter=";", strict=True), [])
-        except csv.Error:
+        if not is_well_quoted(line):
             return "Un guillemet s'ouvre ou se ferme au milieu d'un champ."
+        fields = next(csv.reader([line], delimiter=";", strict=True), [])
         if fields and fields[0] == _GEOLOCATION:
             return None if len(fields) == 6 else f"6 champs sont attendus, {len(fields)} sont lus."
         if len(fields) != len(layout.fields):
@@ -210,6 +211,10 @@ class FinessCsv:
         if row[layout.opened] and not _is_date(row[layout.opened]):
             return f"{layout.opened} : « {row[layout.opened][:40]} » n'est pas une date AAAA-MM-JJ."
         return None
+
+
+def _is_geolocation(line: bytes) -> bool:
+    return line.startswith(_GEOLOCATION_LINE[1:]) and line.count(b";") == 5
 
 
 def _first_line(text: Text) -> tuple[str, date]:

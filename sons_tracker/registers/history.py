@@ -22,11 +22,15 @@ from sons_tracker.registers.staging import IMPORT_TIMEOUT
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """How many keys an extraction would add, change or close at its date."""
+    """How many keys an extraction would add, change or close at its date.
+
+    `open_ended`: no later extraction speaks of any of them.
+    """
 
     new: int
     changed: int
     absent: int
+    open_ended: bool
 
     @property
     def any(self) -> bool:
@@ -62,7 +66,6 @@ async def compare(
     row_key = "array[" + ", ".join(f"coalesce(i.{key}, h.{key})::text" for key in keys) + "]"
     # what an extrait of the same day named, it said more closely than the stock
     kept = "where not coalesce(m.same_day, false)" if scope == "stock" else "where true"
-    await con.execute("set local work_mem = '64MB'")
     await con.execute(
         f"create temp table difference (line int, {_typed(register.keys)}, held_from date, held_to date,"
         " next_on date) on commit drop"
@@ -96,10 +99,11 @@ async def compare(
     counts = await con.fetchrow(
         "select count(*) filter (where held_from is null) as new,"
         " count(*) filter (where line is not null and held_from is not null) as changed,"
-        " count(*) filter (where line is null) as absent from difference",
+        " count(*) filter (where line is null) as absent,"
+        " coalesce(bool_and(next_on is null), true) as open_ended from difference",
         timeout=IMPORT_TIMEOUT,
     )
-    return Difference(counts["new"], counts["changed"], counts["absent"])
+    return Difference(**counts)
 
 
 async def count_held(con: asyncpg.Connection, register: Register, extracted_on: date) -> int:
@@ -115,11 +119,16 @@ async def count_held(con: asyncpg.Connection, register: Register, extracted_on: 
     )
 
 
-async def apply(con: asyncpg.Connection, register: Register, extracted_on: date) -> None:
-    """Writes the differences found by `compare`: on [date, next_on), what `incoming` says."""
+async def apply(
+    con: asyncpg.Connection, register: Register, extracted_on: date, difference: Difference, read: int
+) -> None:
+    """Writes what `compare` found: on [date, next_on), what the `read` rows of `incoming` say."""
     table, keys, values = register.table, list(register.keys), list(register.values)
     same_key = _equal("t", "d", keys)
     key_list, value_list = ", ".join(keys), ", ".join(values)
+    said, until = "incoming i join difference d on d.line = i.line", "d.next_on"
+    if difference.new == read and difference.open_ended:
+        said, until = "incoming i", "null::date"  # a register's first stock: a third of the time saved
     has_right_part = "d.next_on is not null and (d.held_to is null or d.next_on < d.held_to)"
     steps = [
         # the row that covers the date ends there…
@@ -137,9 +146,8 @@ async def apply(con: asyncpg.Connection, register: Register, extracted_on: date)
             where {same_key} and t.valid_from = d.held_from and d.held_from = $1
               and not coalesce({has_right_part}, false)""",
         f"""insert into {table} ({key_list}, valid_from, valid_to, {value_list}{_stub(register, ", stub")})
-            select {_of("i", keys)}, $1, d.next_on, {_of("i", values)}{_stub(register, ", false")}
-            from incoming i join difference d on d.line = i.line
-            order by {_of("i", keys)}""",
+            select {_of("i", keys)}, $1, {until}, {_of("i", values)}{_stub(register, ", false")}
+            from {said}""",
     ]
     if register.has_stubs:
         steps.insert(0, _SHORTEN_STUBS)
@@ -195,15 +203,15 @@ async def add_stubs(con: asyncpg.Connection, extracted_on: date) -> int:
     return int(
         await con.fetchval(
             """
-            with named as (
-              select distinct finess_juridique from incoming where finess_juridique is not null
-            ), first_told as (
-              select n.finess_juridique, min(l.valid_from) as told_from,
+            with untold as (
+              select finess_juridique, min(l.valid_from) as told_from,
                      (array_agg(l.stub order by l.valid_from))[1] as first_is_stub
-              from named n left join legal_entity l using (finess_juridique)
-              group by n.finess_juridique
-            ), untold as (
-              select * from first_told where told_from is null or told_from > $1
+              from (select distinct finess_juridique from incoming i
+                    where finess_juridique is not null and not exists (
+                      select from legal_entity l
+                      where l.finess_juridique = i.finess_juridique and l.valid_from <= $1)) n
+              left join legal_entity l using (finess_juridique)
+              group by finess_juridique
             ), advanced as (
               update legal_entity l set valid_from = $1 from untold u
               where u.first_is_stub and l.finess_juridique = u.finess_juridique

@@ -25,7 +25,7 @@ from stdnum.fr import siren
 from sons_tracker.errors import SonsError
 from sons_tracker.registers.finess_json import date_in_name
 from sons_tracker.registers.layout import DISTRIBUTOR, ESMS_GRANT, REFERENCING, Kind, Register
-from sons_tracker.registers.source import Progress, Text, refuse, text_lines
+from sons_tracker.registers.source import Progress, Text, is_well_quoted, refuse, text_lines
 from sons_tracker.registers.staging import Staged, stage_rows
 from sons_tracker.rules.identifiers import parse_finess
 
@@ -112,10 +112,9 @@ class RowsCsv:
                 yield (number, *map(row.get, self.register.columns))
 
     def _row(self, line: str, extracted_on: date) -> tuple[Row, list[str]]:
-        try:
-            cells = next(csv.reader([line], delimiter=";", strict=True))
-        except csv.Error:
+        if not is_well_quoted(line):
             return {}, ["Un guillemet s'ouvre ou se ferme au milieu d'un champ."]
+        cells = next(csv.reader([line], delimiter=";", strict=True))
         if len(cells) != len(self._header):
             return {}, [f"{len(self._header)} champs sont attendus, {len(cells)} sont lus."]
         properties = self._schema["properties"]

@@ -157,7 +157,7 @@ def scan(path: Path) -> Text:
             try:
                 text = block.decode("utf-8")
             except UnicodeDecodeError as error:
-                if seen_utf8:
+                if seen_utf8 or not block[: error.start].removeprefix(_BOM).isascii():
                     _refuse_at(path, start + error.start, _MIXED)
                 encoding = "cp1252"
             else:
@@ -232,6 +232,11 @@ def _quotes_are_sound(block: bytes) -> bool:
             return False
         at = block.find(b'"', end)
     return True
+
+
+def is_well_quoted(line: str) -> bool:
+    """Whether the quotes of one line, given without its end, are RFC 4180's."""
+    return '"' not in line or _WELL_QUOTED.fullmatch(line.encode()) is not None
 
 
 def text_lines(text: Text) -> Iterator[str]:

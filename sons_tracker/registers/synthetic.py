@@ -18,6 +18,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from itertools import accumulate
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from sons_tracker.registers.synthetic_words import (
     OG_WORDS,
     PLACES,
     STREETS,
+    TARIFFS,
     TOWNS,
     Category,
     Departement,
@@ -53,6 +55,8 @@ OG_SIZES = (
 )
 _SHORT_NAME = 38
 _LABEL = " (FICTIF)"
+# Prefixes that the regulator keeps for works of fiction.
+_FICTION_PHONES = ("19900", "26191", "35301", "46571", "53649")
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,27 +148,24 @@ def generate(
     sizes = og_sizes(essms, chance)
     stamp = f"{extracted_on:%Y%m%d}-0000-synthetique.csv"
     et_path, ej_path = path / f"etalab-cs1100502-stock-{stamp}", path / f"etalab-cs1100501-stock-{stamp}"
-    entities = 0
-    with (
-        et_path.open("w", encoding="utf-8", newline="") as et_file,
-        ej_path.open("w", encoding="utf-8", newline="") as ej_file,
-    ):
-        et = csv.writer(et_file, delimiter=";", lineterminator="\n")
-        ej = csv.writer(ej_file, delimiter=";", lineterminator="\n")
-        for writer in (et, ej):
+    et_rows: list[list[str]] = []
+    ej_rows: list[list[str]] = []
+    for entity in _entities(sizes, establishments - essms, chance):
+        number = numbers.next(entity.seat)
+        ej_rows.append(_legal_entity_row(number, entity, chance.one(TOWNS), chance))
+        for category in entity.categories:
+            # Some establishments stand, and are numbered, in another department than their OG.
+            place = entity.seat if entity.landmark or chance.happens(0.8) else chance.one(DEPARTEMENTS)
+            et_rows.append(
+                _establishment_row(numbers.next(place), number, category, place, extracted_on, chance)
+            )
+    for target, rows in ((et_path, et_rows), (ej_path, ej_rows)):
+        with target.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file, delimiter=";", lineterminator="\n")
             writer.writerow(["finess", "synthetique", seed, extracted_on.isoformat()])
-        for entity in _entities(sizes, establishments - essms, chance):
-            number = numbers.next(entity.seat)
-            town = chance.one(TOWNS)
-            ej.writerow(_legal_entity_row(number, entity, town, chance))
-            entities += 1
-            for category in entity.categories:
-                # Some establishments stand, and are numbered, in another department than their OG.
-                place = entity.seat if entity.landmark or chance.happens(0.8) else chance.one(DEPARTEMENTS)
-                et.writerow(
-                    _establishment_row(numbers.next(place), number, category, place, extracted_on, chance)
-                )
-    return GeneratedRegister(et_path, ej_path, establishments, essms, entities, len(sizes))
+            rows.sort(key=itemgetter(1))  # by number, as the real files are
+            writer.writerows(rows)
+    return GeneratedRegister(et_path, ej_path, establishments, essms, len(ej_rows), len(sizes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,9 +232,11 @@ def _establishment_row(
         str(1 + chance.below(150)), chance.one(("R", "AV", "BD", "PL", "CHE", "RTE")), chance.one(STREETS),
         "", "" if chance.happens(0.8) else f"BP {1 + chance.below(900)}",
         f"{1 + chance.below(400):03d}", place.code, place.label,
-        f"{_postcode(place, chance)} {chance.one(TOWNS)}", "", "",
+        f"{_postcode(place, chance)} {chance.one(TOWNS)}",
+        f"0{chance.one(_FICTION_PHONES)}{chance.below(10000):04d}", "",
         category.code, category.label, category.aggregate_3, category.aggregate_3_label,
-        "", "8810A", "99", "Indéterminé", "", "", opened_text, opened_text, extracted_on.isoformat(), "",
+        "" if chance.happens(0.4) else f"000{chance.below(10**11):011d}", "8810A", *chance.one(TARIFFS), "",
+        "", opened_text, opened_text, extracted_on.isoformat(), "",
     ]  # fmt: skip
 
 

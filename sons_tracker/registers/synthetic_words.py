@@ -162,3 +162,12 @@ LEGAL_STATUSES = (
     ("72", "Société A Responsabilité Limitée (S.A.R.L.)"),
     ("95", "Société par Actions Simplifiée (S.A.S.)"),
 )
+# code and label of the mode de fixation des tarifs
+TARIFFS = (
+    ("01", "Etablissement Tarif Libre"),
+    ("08", "Président du Conseil Départemental"),
+    ("30", "Préfet de région"),
+    ("45", "ARS/PCD, Tarif partiel, habilité aide sociale sans PUI"),
+    ("57", "DGS ARS & hébergement PCD - sous CPOM"),
+    ("99", "Indéterminé"),
+)
