@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 from zoneinfo import ZoneInfo
 
@@ -96,10 +96,10 @@ def _undated(rule: str, on: date) -> Finding:
     )
 
 
-def _of_cell(cell: Cell, outcome: str, message: str, facts: Facts) -> Finding:
+def _of_cell(cell: Cell, facts: Facts) -> Finding:
     return Finding(
-        Outcome(outcome),
-        message,
+        Outcome(cell.outcome),
+        cell.message,
         cell.source,
         cell.remedy,
         facts,
@@ -123,8 +123,8 @@ def _grant_may_be_first(case: GrantCase, order: SonsOrder) -> str | None:
     if case.agreed_on is None or case.agreed_on > order.signed_on:
         return None
     if case.agreed_on == order.signed_on:
-        return "L'accord et la commande sont du même jour : rien ne dit lequel est le plus tardif."
-    return "Le financement a été accordé avant la commande : l'acte le plus tardif est la commande."
+        return "Mais l'accord et la commande sont du même jour : un contrôleur décide."
+    return "Mais le financement a été accordé avant la commande : un contrôleur décide."
 
 
 def _sons_crossing(ctx: GrantContext) -> dict[str, Judge]:
@@ -143,11 +143,17 @@ def _sons_crossing(ctx: GrantContext) -> dict[str, Judge]:
             for component in judged_components(ctx.case.components, ctx.case.project):
                 words = ctx.words(component, order_state(order), software_word(ctx.case.solution, solution))
                 cell = answering_cell(cells, words)
-                outcome, message = cell.outcome, cell.message
+                finding = _of_cell(cell, (("component", component), *facts))
                 doubt = None if order is None else _grant_may_be_first(ctx.case, order)
                 if cell.if_grant_first is not None and doubt is not None:
-                    outcome, message = cell.if_grant_first, f"{message} {doubt}"
-                yield cell.rule, _of_cell(cell, outcome, message, (("component", component), *facts))
+                    finding = replace(
+                        finding,
+                        outcome=Outcome(cell.if_grant_first),
+                        message=f"{cell.message} {doubt}",
+                        readings=("C13",),
+                        a_confirmer=True,
+                    )
+                yield cell.rule, finding
 
     def judge_of(rule: str) -> Judge:
         unasked, undated = _unasked(rule, "une commande SONS"), _undated(rule, ctx.on)
@@ -180,8 +186,7 @@ def r28_second_grant(ctx: GrantContext) -> Judge:
         component = judged_components(other.components, other.project)[0]
         words = ctx.words(component, grant_state(other), software_word(ctx.case.solution, other.solution))
         facts = (("grant", other.reference), ("year", str(other.year)), ("state", other.state))
-        cell = answering_cell(cells, words)
-        return _of_cell(cell, cell.outcome, cell.message, facts)
+        return _of_cell(answering_cell(cells, words), facts)
 
     def judge(line: AskedEssms) -> Finding:
         if line.other_grants is None:
@@ -288,7 +293,7 @@ def r31_vague_1_version(ctx: GrantContext) -> Judge:
     concerned = version is not None and ctx.case.year in required(version)
     source = RULES["R31"].source if version is None else version.source
     elsewhere = Finding(
-        Outcome.PASS, "Sans objet : la condition ne vise pas ce projet, ou pas cet appel.", source
+        Outcome.PASS, "Sans objet : cette condition ne vise que certaines mises en conformité.", source
     )
     unknown = Finding(
         Outcome.UNKNOWN,

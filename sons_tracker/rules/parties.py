@@ -41,7 +41,7 @@ def r01_supplier_and_equipment(ctx: Context) -> Finding:
             Outcome.UNKNOWN,
             "La commande ne dit pas si les ESSMS sont déjà équipés d'un DUI.",
             source,
-            "Déclarer « already_equipped ».",
+            "Déclarer si les ESSMS sont déjà équipés d'un DUI (« already_equipped »).",
             facts,
         )
     if case.supplier is None:

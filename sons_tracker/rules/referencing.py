@@ -150,7 +150,7 @@ def r12_delay(ctx: Context) -> Finding:
         certain = min(referenced) <= due_on
         return Finding(
             Outcome.PASS if certain else Outcome.UNKNOWN,
-            f"Version référencée le {date_fr(min(referenced))}, donc soumise dans le délai de {days}."
+            f"Version référencée le {date_fr(min(referenced))} : son dossier a été soumis dans le délai de {days}."
             if certain
             else "La date de soumission du dossier complet n'est pas connue.",
             version.source,
@@ -188,7 +188,10 @@ def r40_in_house(ctx: Context) -> Finding:
     source, solution = RULES["R40"].source, ctx.case.solution
     if solution is None:
         return Finding(
-            Outcome.UNKNOWN, "La nature de la solution n'est pas connue.", source, "Vérifier son code."
+            Outcome.UNKNOWN,
+            "La nature de la solution n'est pas connue.",
+            source,
+            "Vérifier le code de la version de la solution.",
         )
     facts = (("solution_kind", solution.kind),)
     if solution.kind == "dui":

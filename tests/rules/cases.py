@@ -1,8 +1,8 @@
-"""Reading `tests/cases/*.toml`: an ordinary file of which a case says only what differs, and what is expected.
+"""Reading `tests/cases/*.toml`: a case says what differs from an ordinary file, and what is expected.
 
-`"inconnu"` stands for a fact that nobody knows (None). Dates are TOML dates; instants are TOML local date-times,
-read in Paris. In what is expected, `R10 = "fail"` names the outcome of a rule (the worst, over the ESSMS);
-`"fail, à confirmer"` when the verdict rests on a value to be confirmed, and says so.
+`"inconnu"` stands for a fact that nobody knows (None). Dates are TOML dates; instants are TOML local
+date-times, read in Paris. In what is expected, `R10 = "fail"` names the outcome of a rule (the worst, over
+the ESSMS); `"fail, à confirmer"` when the verdict rests on a value to be confirmed, and says so.
 """
 
 from __future__ import annotations

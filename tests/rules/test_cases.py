@@ -96,8 +96,10 @@ def test_estimate(example: Example) -> None:
         "amoa_project": found.amoa_project_cents,
         "total": found.total_cents,
     }
-    nothing = dict.fromkeys(answer, "0.00")
-    assert {name: euros(cents) for name, cents in answer.items()} == nothing | example.expected
+    assert {name: euros(cents) for name, cents in answer.items()} == {
+        **dict.fromkeys(answer, "0.00"),
+        **example.expected,
+    }
 
 
 @pytest.mark.parametrize("example", examples("calendar"), ids=str)
