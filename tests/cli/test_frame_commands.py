@@ -141,6 +141,19 @@ def test_usage_errors_name_what_is_wrong(capsys: pytest.CaptureFixture[str]) -> 
     assert "« --on »" in play(capsys, "tariff", "5", "--on")[2]
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("SONS_PORT", "99999"), ("SONS_INSTANCE", "x"), ("DATABASE_URL", "mysql://x"), ("SONS_PORT", "x")],
+)
+def test_a_setting_that_is_malformed_names_its_variable(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    code, data = play_json(capsys, "serve")
+    assert (code, data["code"]) == (2, "invalid_setting")
+    assert name in str(data["detail"])
+
+
 COMMANDS = (
     (),
     ("serve",),
