@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from litestar import get
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
 
 from sons_tracker import law
 from sons_tracker.api.contract import ROLES, Answer, Contract, only
 from sons_tracker.api.schemas.essms import EssmsOut, essms_out
+from sons_tracker.api.security import Caller
 from sons_tracker.errors import ErrorCode
 from sons_tracker.operations import enactment, essms
-from sons_tracker.operations.actors import Actor
 from sons_tracker.rules.identifiers import parse_geographique
 
 
@@ -27,7 +28,7 @@ from sons_tracker.rules.identifiers import parse_geographique
         errors=(ErrorCode.INVALID_IDENTIFIER, ErrorCode.UNAVAILABLE),
     ).opt,
 )
-async def find(actor: Actor, finess: str) -> EssmsOut:
+async def find(actor: Caller, finess: FromPath[str]) -> EssmsOut:
     """The register, the state of the financing and the visible history of an ESSMS."""
     number = parse_geographique(finess, "finess")
     return essms_out(await essms.find_essms(actor, number, law.load().law, await enactment.now()))

@@ -11,6 +11,7 @@ from uuid import UUID
 import msgspec
 from litestar import Request, Response, get, post
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
 
 from sons_tracker import law
 from sons_tracker.api import problems
@@ -31,17 +32,19 @@ from sons_tracker.api.schemas.orders import (
     order_request,
     summary_out,
 )
+from sons_tracker.api.security import Caller
 from sons_tracker.api.strict import decode, idempotency_key, read_query, validate
 from sons_tracker.errors import ErrorCode, Fault, SonsError
 from sons_tracker.operations import enactment, order_reading, orders, simulations
 from sons_tracker.operations.actors import Actor
 from sons_tracker.operations.idempotency import Answer as Kept
-from sons_tracker.operations.idempotency import Key
+from sons_tracker.operations.idempotency import Key, reserve_key
 from sons_tracker.operations.order_reading import OrderFilter
 from sons_tracker.operations.views import expanded
 from sons_tracker.rules.identifiers import parse_geographique, parse_juridique
 
 _TAG = "Commandes"
+_BULK_ROUTE = "POST /api/v1/orders/bulk"
 _KEY_HEADER = {
     "Idempotency-Key": "Une clé de votre choix, 1 à 255 caractères ASCII visibles : la même demande rejouée"
     " sous la même clé reçoit la même réponse, sans effet nouveau. Gardée trente jours."
@@ -52,6 +55,7 @@ _KEY_ERRORS = (
     ErrorCode.IDEMPOTENCY_MISMATCH,
     ErrorCode.IDEMPOTENCY_IN_FLIGHT,
 )
+_UNREADY = (ErrorCode.LAW_NOT_ENACTED, ErrorCode.UNAVAILABLE)
 _PARTIES = only("editor", "distributor", "og", "reviewer", "payer", "pilot", "admin")
 
 
@@ -67,11 +71,11 @@ _PARTIES = only("editor", "distributor", "og", "reviewer", "payer", "pilot", "ad
         query=OrderQuery,
         body=OrderIn,
         answers={200: Answer("Ce que le dépôt répondrait.", AssessmentOut)},
-        errors=(ErrorCode.UNAVAILABLE,),
+        errors=(ErrorCode.FORBIDDEN,),
         examples=SIMULATIONS,
     ).opt,
 )
-async def simulate(request: Request[Any, Any, Any], actor: Actor) -> Response[bytes]:
+async def simulate(request: Request[Any, Any, Any], actor: Caller) -> Response[bytes]:
     """What a deposit of the body would be told."""
     query = read_query(request, OrderQuery)
     asked = order_request(await decode(request, OrderIn))
@@ -93,11 +97,11 @@ async def simulate(request: Request[Any, Any, Any], actor: Actor) -> Response[by
         headers=_KEY_HEADER,
         body=OrderIn,
         answers={201: Answer("La commande déposée.", OrderOut)},
-        errors=(ErrorCode.REFUSED_BY_RULES, *_KEY_ERRORS, ErrorCode.UNAVAILABLE),
+        errors=(ErrorCode.REFUSED_BY_RULES, *_KEY_ERRORS, *_UNREADY),
         examples=DEPOSITS,
     ).opt,
 )
-async def submit(request: Request[Any, Any, Any], actor: Actor) -> Response[bytes]:
+async def submit(request: Request[Any, Any, Any], actor: Caller) -> Response[bytes]:
     """Deposits the body for the actor's own organisation."""
     query = read_query(request, OrderQuery)
     name = idempotency_key(request)
@@ -122,14 +126,16 @@ async def submit(request: Request[Any, Any, Any], actor: Actor) -> Response[byte
         headers=_KEY_HEADER,
         body=BulkIn,
         answers={200: Answer("Le compte rendu, commande par commande.", BulkOut)},
-        errors=(*_KEY_ERRORS, ErrorCode.UNAVAILABLE),
+        errors=(*_KEY_ERRORS, *_UNREADY),
         examples=BULK,
     ).opt,
 )
-async def submit_bulk(request: Request[Any, Any, Any], actor: Actor) -> BulkOut:
+async def submit_bulk(request: Request[Any, Any, Any], actor: Caller) -> BulkOut:
     """Deposits each order of the body; every one has its own transaction and its own derived key."""
     name = idempotency_key(request)
     body = await decode(request, BulkIn)
+    digest = hashlib.sha256(await request.body()).digest()
+    await reserve_key(actor, Key(name, _BULK_ROUTE, digest))
     at, render = await enactment.now(), Renderer(request.app.state.settings)
     results = [
         await _bulk_line(actor, line, plain, name, at, render)
@@ -145,13 +151,13 @@ async def _bulk_line(
 ) -> BulkLineOut:
     content = msgspec.json.encode(plain)
     derived = hashlib.sha256(f"{name}\0{line}".encode()).hexdigest()
-    key = Key(f"bulk-{derived}", "POST /api/v1/orders/bulk", hashlib.sha256(content).digest())
+    key = Key(f"bulk-{derived}", _BULK_ROUTE, hashlib.sha256(content).digest())
     try:
         asked = order_request(validate(plain, OrderIn))
         answer = await orders.submit(actor, asked, law.load().law, at, key, render)
     except SonsError as error:
-        if error.kind.status >= 500:
-            raise  # nothing is said of this line: the whole is asked again under the same key
+        if error.kind.retry_after is not None:
+            raise  # nothing is known of this line yet: the whole is asked again under the same key
         return BulkLineOut(line, error.kind.status, problem=problems.members(error))
     found = msgspec.json.decode(answer.body)
     if answer.status == 201:
@@ -171,7 +177,7 @@ async def _bulk_line(
         errors=(ErrorCode.NOT_FOUND, ErrorCode.UNAVAILABLE),
     ).opt,
 )
-async def find(request: Request[Any, Any, Any], actor: Actor, order_id: str) -> Response[bytes]:
+async def find(request: Request[Any, Any, Any], actor: Caller, order_id: FromPath[str]) -> Response[bytes]:
     """One order; an unknown one and another organisation's answer the same 404."""
     query = read_query(request, OrderQuery)
     try:
@@ -195,7 +201,7 @@ async def find(request: Request[Any, Any, Any], actor: Actor, order_id: str) -> 
         errors=(ErrorCode.UNAVAILABLE,),
     ).opt,
 )
-async def list_orders(request: Request[Any, Any, Any], actor: Actor) -> OrdersOut:
+async def list_orders(request: Request[Any, Any, Any], actor: Caller) -> OrdersOut:
     """A page of the orders that the actor may see."""
     query = read_query(request, OrdersQuery)
     narrowed = OrderFilter(

@@ -73,6 +73,16 @@ async def open_key(con: asyncpg.Connection, actor: Actor, key: Key) -> Answer | 
     return Answer(row["status"], row["body"], replayed=True)
 
 
+async def reserve_key(actor: Actor, key: Key) -> None:
+    """Ties a key to one request whose answer is made again from the answers of its parts (a bulk).
+
+    Raises:
+        SonsError: `IDEMPOTENCY_MISMATCH`, `IDEMPOTENCY_IN_FLIGHT`, as `open_key`.
+    """
+    async with transaction(actor.context) as con:
+        await open_key(con, actor, key)
+
+
 async def keep_answer(con: asyncpg.Connection, actor: Actor, key: Key, answer: Answer) -> None:
     """Stores the answer under the key that this transaction took."""
     await con.execute(

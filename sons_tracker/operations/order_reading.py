@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -18,12 +18,14 @@ from sons_tracker.operations.views import (
     LineView,
     OrderView,
     PaymentView,
+    VerdictView,
     seen_by,
     verdict_from_row,
 )
 
 # Row-level security says the same; the code filters too, so that neither stands alone.
 _SEEN = "($1 or o.supplier_id = $2 or o.og_id = $2)"
+_FINANCED_ONCE = "R05"
 _SEES_ALL = frozenset({"reviewer", "payer", "pilot", "admin"})
 
 
@@ -128,10 +130,46 @@ async def _view(con: asyncpg.Connection, row: Any) -> OrderView:
             )
             for d in deadlines
         ),
-        verdicts=tuple(verdict_from_row(verdict) for verdict in row["verdicts"]),
+        verdicts=await _with_holders(con, row, tuple(verdict_from_row(v) for v in row["verdicts"])),
         law_digest=row["law_digest"],
         known_on=row["known_on"],
     )
+
+
+_HOLDERS = """
+select o.number, array_agg(c.finess_geographique) as essms
+from claim c join purchase_order o on o.id = c.order_id
+where c.vague = $1 and c.finess_geographique = any($2) and c.holder_id <> $3
+  and c.claimed_at <= $4 and (c.released_at is null or c.released_at > $4)
+group by o.number order by o.number
+"""
+
+
+async def _with_holders(
+    con: asyncpg.Connection, row: Any, verdicts: tuple[VerdictView, ...]
+) -> tuple[VerdictView, ...]:
+    """The verdicts with the orders that held the ESSMS at the deposit, as far as the reader's rights go.
+
+    A supplier is never told the holder, so that the decision was stored without it; its OG and the agencies
+    may know.
+    """
+    clashing = [
+        number for v in verdicts if v.rule == _FINANCED_ONCE for number in v.essms if v.outcome == "fail"
+    ]
+    if not clashing:
+        return verdicts
+    held = await con.fetch(_HOLDERS, row["vague"], clashing, row["id"], row["received_at"])
+    shown: list[VerdictView] = []
+    for verdict in verdicts:
+        left = set(verdict.essms)
+        if verdict.rule == _FINANCED_ONCE and verdict.outcome == "fail":
+            for holder in held:
+                if found := tuple(sorted(left.intersection(holder["essms"]))):
+                    shown.append(replace(verdict, essms=found, facts={"holder": holder["number"]}))
+                    left.difference_update(found)
+        if left or not verdict.essms:
+            shown.append(replace(verdict, essms=tuple(sorted(left))))
+    return tuple(shown)
 
 
 _PAGE = f"""

@@ -56,7 +56,7 @@ async def submit(
             `UNAVAILABLE`. A refusal by the rules is an answer, not an error.
     """
     require(actor, "editor", "distributor")
-    check_request(request, at)
+    check_request(request, law, at)
     async with transaction(actor.context) as con:
         kept = await open_key(con, actor, key)
         if kept is not None:

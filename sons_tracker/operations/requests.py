@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from sons_tracker.errors import ErrorCode, Fault, SonsError
 from sons_tracker.rules.identifiers import FinessGeographique, FinessJuridique
+from sons_tracker.rules.texts import Law
 
 PARIS = ZoneInfo("Europe/Paris")
 MOST_ESSMS = 2_000
@@ -42,13 +43,17 @@ def known_on(at: datetime) -> date:
     return at.astimezone(PARIS).date()
 
 
-def check_request(request: OrderRequest, at: datetime) -> None:
+def check_request(request: OrderRequest, law: Law, at: datetime) -> None:
     """What makes a request malformed, whatever the law says.
 
     Raises:
-        SonsError: `INVALID_REQUEST`: nothing ordered, an ESSMS named twice, too many, signed in the future.
+        SonsError: `INVALID_REQUEST`: an unknown dispositif, nothing ordered, an ESSMS named twice, too many,
+            signed in the future.
     """
     faults = []
+    if request.dispositif not in law.dispositifs:
+        known = ", ".join(sorted(law.dispositifs))
+        faults.append(Fault("$.dispositif", f"Ce dispositif est inconnu ; les dispositifs connus : {known}."))
     if not 0 < len(request.essms) <= MOST_ESSMS:
         faults.append(Fault("$.essms", f"Une commande porte sur 1 à {MOST_ESSMS} ESSMS."))
     first: dict[str, int] = {}

@@ -28,7 +28,7 @@ async def simulate(actor: Actor, request: OrderRequest, law: Law, at: datetime) 
     Raises:
         SonsError: `INVALID_REQUEST`; `FORBIDDEN` for an OG that asks about another OG.
     """
-    check_request(request, at)
+    check_request(request, law, at)
     async with transaction(actor.context) as con:
         if actor.role == "og":
             await _refuse_other_og(con, actor, request)
