@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import secrets
@@ -19,11 +20,13 @@ import pytest
 
 from sons_tracker.db import migrate, roles
 from sons_tracker.db.embedded import EmbeddedServer
+from sons_tracker.errors import SonsError
 from sons_tracker.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
 PG_BIN = Path(os.environ["SONS_PG_BIN"]) if os.environ.get("SONS_PG_BIN") else None
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "shared_buffers": "64MB"}
+_RUN = "sons-run-"
 _numbers = itertools.count(1)
 
 
@@ -105,7 +108,8 @@ async def run_server() -> AsyncIterator[Server]:
     if url := os.environ.get("DATABASE_URL"):
         yield Server(None, url, 0, "")
         return
-    home = make_home()
+    sweep_killed_runs()
+    home = make_home(_RUN)
     port, password = free_port(), secrets.token_urlsafe(16)
     settings = {**FAST, "listen_addresses": "127.0.0.1", "port": str(port)}
     server = EmbeddedServer(home, pg_bin=PG_BIN, server_settings=settings)
@@ -123,11 +127,27 @@ async def run_server() -> AsyncIterator[Server]:
         shutil.rmtree(home, ignore_errors=True)
 
 
-def make_home() -> Path:
+def make_home(prefix: str = "sons-test-") -> Path:
     """A short new folder that the account of the server may enter, also when the tests run as root."""
-    home = Path(tempfile.mkdtemp(prefix="sons-test-"))
+    home = Path(tempfile.mkdtemp(prefix=prefix))
     home.chmod(0o755)
     return home
+
+
+def sweep_killed_runs() -> None:
+    """Stops and removes the servers of runs that were killed; a run that lives holds its own."""
+    for home in Path(tempfile.gettempdir()).glob(f"{_RUN}*"):
+        running = home / "pgdata" / "postmaster.pid"
+        with contextlib.suppress(OSError, SonsError):
+            if home.stat().st_uid != os.geteuid() or not (home / "lock.use").exists():
+                continue
+            if running.exists():
+                settings = {**FAST, "port": running.read_text().splitlines()[3]}
+                left = EmbeddedServer(home, pg_bin=PG_BIN, server_settings=settings)
+                left.start()
+                left.stop()  # only if nobody else holds it
+            if not running.exists():
+                shutil.rmtree(home, ignore_errors=True)
 
 
 def free_port() -> int:
