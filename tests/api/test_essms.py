@@ -40,7 +40,7 @@ async def test_free_then_engaged_for_every_role_and_by_whom_for_few(owner, http)
     assert before["financing"]["V1"] == "free"
     assert before["register"] == [
         {
-            "since": "2022-01-03", "until": None, "finess_juridique": offer.og, 
+            "since": "2022-01-03", "until": None, "finess_juridique": offer.og,
             "name": "ESSMS de test (fictif)",
             "category": "500", "aggregate": "4400", "domaine": before["register"][0]["domaine"],
             "dispositif": "MS1-V1",
