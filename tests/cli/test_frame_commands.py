@@ -282,6 +282,15 @@ def test_a_reader_that_leaves_early_hears_no_complaint() -> None:
     assert (done.stdout, done.stderr) == ("{\n", "")
 
 
+def test_a_short_answer_to_nobody_is_silent_too() -> None:
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    with os.fdopen(write_end, "wb") as closed:
+        command = [sys.executable, "-m", "sons_tracker.cli", "tariff", "35", "--json"]
+        done = subprocess.run(command, stdout=closed, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "")
+
+
 def test_a_terminal_without_accents_is_no_reason_to_fail() -> None:
     environ = {**os.environ, "PYTHONIOENCODING": "ascii"}
     command = [sys.executable, "-m", "sons_tracker.cli", "tariff", "35"]
