@@ -88,7 +88,9 @@ async def load_case(
     extraction, og_known, counted, places = await _register(con, request, vague, known, numbers)
     solution, supplier, list_on = await _solution(con, actor, request, known)
     has_account = actor.role != "anonymous"
-    case = Case(
+    grants = await _grants(con, numbers, known) if has_account else {}
+    held = await _engagements(con, vague, numbers) if has_account else {}
+    return Case(
         dispositif=request.dispositif,
         og=request.og,
         signed_on=request.signed_on,
@@ -108,29 +110,29 @@ async def load_case(
                 line.unit_ttc_cents,
                 line.dui_in_place,
                 places.get(line.finess),
-                None,
-                None,
+                held.get(line.finess, ()) if has_account else None,
+                grants.get(line.finess, ()) if has_account else None,
             )
             for line in request.essms
         ),
     )
-    if not has_account:
-        return case
-    grants = await _grants(con, numbers, known)
-    case = replace(
-        case, lines=tuple(replace(line, grants=grants.get(line.finess, ())) for line in case.lines)
-    )
-    return await with_engagements(con, case, vague)
 
 
 async def with_engagements(con: asyncpg.Connection, case: Case, vague: Vague) -> Case:
     """The same file with the live claims as they are now; after a lost race they are read again."""
-    held: dict[str, tuple[Engagement, ...]] = {}
-    for row in await con.fetch(_HELD, vague.code, [line.finess for line in case.lines]):
-        held[row["finess_geographique"]] = (Engagement(row["holder_kind"], row["number"]),)
+    held = await _engagements(con, vague, [line.finess for line in case.lines])
     return replace(
         case, lines=tuple(replace(line, engagements=held.get(line.finess, ())) for line in case.lines)
     )
+
+
+async def _engagements(
+    con: asyncpg.Connection, vague: Vague, numbers: list[FinessGeographique]
+) -> dict[str, tuple[Engagement, ...]]:
+    return {
+        row["finess_geographique"]: (Engagement(row["holder_kind"], row["number"]),)
+        for row in await con.fetch(_HELD, vague.code, numbers)
+    }
 
 
 async def _register(

@@ -203,9 +203,12 @@ async def _write(
     asked: dict[str, int | None] = {line.finess: line.unit_ttc_cents for line in request.essms}
     holds = state != "rejected"
     order_id = uuid4()
+    # The checks of foreign keys keep their plan for the life of a connection: one made while the tables were
+    # small would scan them from end to end, once per line, long after they have grown.
     og_id = await con.fetchval(
-        "select ensure_og($1, coalesce((select coalesce(long_name, name) from legal_entity"
-        " where finess_juridique = $1 order by valid_from desc limit 1), 'OG ' || $1))",
+        "with plans as materialized (select set_config('enable_seqscan', 'off', true))"
+        " select ensure_og($1, coalesce((select coalesce(long_name, name) from legal_entity"
+        " where finess_juridique = $1 order by valid_from desc limit 1), 'OG ' || $1)) from plans",
         request.og,
     )
     row = await con.fetchrow(
@@ -240,7 +243,7 @@ async def _write(
         assessment.law_digest,
         known_on(at),
         [_plain_version(asdict(version)) for version in assessment.applied],
-        [asdict(verdict) for verdict in view.verdicts],
+        view.verdicts,
         assessment.advance_percent,
         [line.finess for line in view.lines],
         [line.dui_in_place for line in view.lines],
