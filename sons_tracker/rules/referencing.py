@@ -150,7 +150,8 @@ def r12_delay(ctx: Context) -> Finding:
         certain = min(referenced) <= due_on
         return Finding(
             Outcome.PASS if certain else Outcome.UNKNOWN,
-            f"Version référencée le {date_fr(min(referenced))} : son dossier a été soumis dans le délai de {days}."
+            f"Version référencée le {date_fr(min(referenced))} :"
+            f" son dossier a été soumis dans le délai de {days}."
             if certain
             else "La date de soumission du dossier complet n'est pas connue.",
             version.source,

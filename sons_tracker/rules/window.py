@@ -86,8 +86,8 @@ def r10_opening(ctx: Context) -> Judge:
         if forecast is not None and forecast.forecast and ctx.on >= forecast.on:
             return Finding(
                 Outcome.REVIEW,
-                f"Commande signée après l'ouverture annoncée de {who}, le {date_fr(forecast.on)}, mais avant la"
-                f" publication de l'arrêté, le {date_fr(start)}.",
+                f"Commande signée après l'ouverture annoncée de {who}, le {date_fr(forecast.on)}, mais avant"
+                f" la publication de l'arrêté, le {date_fr(start)}.",
                 current.source,
                 "Attendre la décision d'un contrôleur, ou faire signer une nouvelle commande.",
                 facts,
