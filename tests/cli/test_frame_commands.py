@@ -282,12 +282,16 @@ def test_a_reader_that_leaves_early_hears_no_complaint() -> None:
     assert (done.stdout, done.stderr) == ("{\n", "")
 
 
-def test_a_short_answer_to_nobody_is_silent_too() -> None:
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_short_answer_to_nobody_is_silent_too(unbuffered: str) -> None:
+    environ = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
     read_end, write_end = os.pipe()
     os.close(read_end)
     with os.fdopen(write_end, "wb") as closed:
         command = [sys.executable, "-m", "sons_tracker.cli", "tariff", "35", "--json"]
-        done = subprocess.run(command, stdout=closed, stderr=subprocess.PIPE, text=True, check=False)
+        done = subprocess.run(
+            command, stdout=closed, stderr=subprocess.PIPE, text=True, check=False, env=environ
+        )
     assert (done.returncode, done.stderr) == (1, "")
 
 
