@@ -40,9 +40,11 @@ class Reading:
     followed_by: tuple[str, ...]
 
 
-_AF = "Appel à financement SONS, arrêté du 2 février 2022"
+_AF = "Appel à financement SONS (arrêté du 2 février 2022), présenté en avril 2022"
 _AAP = "Appel à projets ESMS numérique 2022"
-_FAQ = "Questions-réponses ESMS numérique, septembre 2022"
+_FAQ = "Questions-réponses ESMS numérique et SONS, septembre 2022"
+_GUIDE = "Guide « pas à pas » de candidature à ESMS numérique"
+_AAP_2025 = "Appel à projets ESMS numérique 2025"
 _2025 = "Instruction DNS/DGCS/CNSA/2025/40 du 16 avril 2025"
 
 
@@ -54,7 +56,7 @@ def _rule(
 
 RULES: dict[str, Entry] = dict(
     (
-        _rule("R01", "L'argent va à l'éditeur de la solution référencée ou à son distributeur officiel, pour un ESSMS déjà équipé.", _AF, "S0:240-241, S0:276, S0:1484, S1:308-312", ORDER),
+        _rule("R01", "L'argent va à l'éditeur de la solution référencée ou à son distributeur officiel, pour un ESSMS déjà équipé.", _AF, "S0:240-241, S0:276, S0:1484, S1:285-286, S1:308-312, S3:319-333", ORDER),
         _rule("R02", "Le client est l'organisme gestionnaire, connu par son FINESS juridique.", _AF, "S0:240, S0:1511", ORDER),
         _rule("R03", "Une commande porte sur un ou plusieurs ESSMS, chacun connu par son FINESS géographique.", _AF, "S0:1515", ORDER),
         _rule("R04", "Un OG peut passer plusieurs commandes si elles portent sur des FINESS géographiques différents.", _AF, "S0:1519, S3:315-317", ORDER),
@@ -76,19 +78,19 @@ RULES: dict[str, Entry] = dict(
         _rule("R20", "La commande et la demande sont reçues avant la fermeture.", _AF, "S0:1633-1637, S0:1656-1659", ORDER, ADVANCE),
         _rule("R21", "La VA est signée et le solde demandé avant la clôture.", _AF, "S0:1639, S0:1662-1668", VA, SOLDE),
         _rule("R22", "L'éditeur rembourse l'avance si la prestation n'est pas réalisée à la clôture.", _AF, "S0:1666", SOLDE),
-        _rule("R23", "La prestation n'est conditionnée ni à un réengagement ni à une option.", _AF, "S0:1585-1587, S1:290-294", INFORMATION),
-        _rule("R24", "Ce que la prestation couvre, et ce qu'elle ne couvre pas.", _AF, "S0:1545-1563, S3:355-370", INFORMATION),
+        _rule("R23", "La prestation n'est conditionnée ni à un réengagement ni à une option.", _AF, "S0:1585-1587, S1:290-294, S1:314-315", INFORMATION),
+        _rule("R24", "Ce que la prestation couvre, et ce qu'elle ne couvre pas.", _AF, "S0:1545-1563, S3:355-370, S3:388-395, S3:611-613", INFORMATION),
         _rule("R25", "Un ESSMS financé à l'équipement pour un DUI référencé n'est pas éligible.", _AF, "S0:1529", ORDER, GRANT, scope=ON_ESSMS),
         _rule("R26", "Pas de financement ESMS numérique pour un autre DUI que celui du SONS.", _AAP, "S1:337-339", ORDER, GRANT, scope=ON_ESSMS),
-        _rule("R27", "SONS et financement à l'usage se cumulent pour le même logiciel.", _AF, "S0:267-270, S2:511-514, S3:331-333", ORDER, GRANT, scope=ON_ESSMS),
+        _rule("R27", "SONS et financement à l'usage se cumulent pour le même logiciel.", _AF, "S0:267-270, S2:511-514, S3:331-333, S3:348-349, S3:428-430", ORDER, GRANT, scope=ON_ESSMS),
         _rule("R28", "Pas deux financements ESMS numérique pour un même ESSMS.", _AAP, "S1:333-335", GRANT, scope=ON_ESSMS),
         _rule("R29", "Passé le verrou, une commande ne s'annule plus pour demander une acquisition.", _2025, "S2:500, S2:516-519", GRANT, CANCELLATION, scope=ON_ESSMS),
         _rule("R30", "Avant toute sélection ESMS numérique, les financements Ségur déjà obtenus sont vérifiés.", _FAQ, "S3:156-157", GRANT, scope=ON_ESSMS),
-        _rule("R31", "Une mise en conformité de 2025 suppose la version Ségur de la vague 1.", _2025, "S2:379-387, S2:404-406", GRANT, scope=ON_ESSMS),
+        _rule("R31", "Une mise en conformité de 2025 suppose la version Ségur de la vague 1.", _AAP_2025, "S2:379-387, S2:404-406", GRANT, scope=ON_ESSMS),
         _rule("R32", "Le SONS seul ne demande pas de groupement de quinze ESSMS.", _FAQ, "S3:335-339", INFORMATION),
         _rule("R33", "L'OG décide du périmètre et valide la fin du projet.", _FAQ, "S3:312-317, S0:1625", INFORMATION),
         _rule("R34", "Couloirs : MS1 = PA, PH, DOM ; MS2 = PDE, PDS ; MS3 = AHI, PJM.", _AF, "S0:1649-1654, S0:1670", INFORMATION),
-        _rule("R35", "L'ANS référence, l'ASP paie, la CNSA pilote ESMS numérique, ARS et GRADeS accompagnent.", _AAP, "S4:268-329, S1:308-312", INFORMATION),
+        _rule("R35", "L'ANS référence, l'ASP paie, la CNSA pilote ESMS numérique, ARS et GRADeS accompagnent.", _GUIDE, "S4:268-329, S1:308-312", INFORMATION),
         _rule("R36", "L'ESSMS figure dans l'extraction applicable, rattaché à l'OG.", _AF, "S0:1511-1523, S3:76-77", ORDER, scope=ON_ESSMS),
         _rule("R37", "Le couloir de l'ESSMS et le référencement sont ceux du dispositif.", _AF, "S0:1649-1654, S1:296-304", ORDER, scope=ON_ESSMS),
         _rule("R38", "Ce qui est commandé est la version Ségur du DUI en place.", _FAQ, "S3:57-64, S0:1562", ORDER, scope=ON_ESSMS),
