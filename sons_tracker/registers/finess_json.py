@@ -20,12 +20,16 @@ import ijson
 
 from sons_tracker.registers.finess_sql import BAD_IDENTITY, BAD_KEY, BAD_OTHER_KEY, FLAGS, UNKNOWN_CATEGORY
 from sons_tracker.registers.layout import LEGAL_ENTITY, Register
-from sons_tracker.registers.source import BLOCK, Progress, Reader, open_bytes, refuse
+from sons_tracker.registers.source import Progress, Reader, open_bytes, refuse
 from sons_tracker.registers.staging import Staged, stage_rows
 from sons_tracker.rules.identifiers import luhn_ok
 
 # A legal entity with five hundred establishments takes about 4 MB; beyond, it is no register.
 MAX_ELEMENT = 16 << 20
+# A few levels are real. Between two checks one buffer may add as many levels as it has bytes: the parser
+# bears three times their sum.
+MAX_DEPTH = 1_000
+_BUFFER = 16 << 10
 _BATCH = 500
 _GEOGRAPHIC = "03"
 _IN_SERVICE = "A"
@@ -175,18 +179,28 @@ def _legal_entity(row: dict[str, Any], staged: Staged) -> tuple[Any, ...]:
 
 
 class _Bounded:
-    """Refuses an element that grows beyond `MAX_ELEMENT`: the parser would hold it whole."""
+    """Refuses what the parser could not bear: an element that it would hold whole, and a great depth.
+
+    The parser recurses in C and would end the process, so depth is bounded before it reads. Brackets inside
+    texts are counted too: they come in pairs, and the bound is far above what a register needs.
+    """
 
     def __init__(self, path: Path, reader: Reader) -> None:
         self._path, self._reader = path, reader
-        self.last_element = 0
+        self.last_element = self._depth = 0
 
     def read(self, size: int) -> bytes:
         if size and self._reader.total - self.last_element > MAX_ELEMENT:
             refuse(
                 self._path, "un élément du JSON dépasse 16 Mio ; le fichier n'est pas un répertoire FINESS."
             )
-        return self._reader.read(size)
+        data = self._reader.read(size)
+        self._depth += data.count(b"[") + data.count(b"{") - data.count(b"]") - data.count(b"}")
+        if self._depth > MAX_DEPTH:
+            refuse(
+                self._path, "le JSON est imbriqué sur trop de niveaux ; ce n'est pas un répertoire FINESS."
+            )
+        return data
 
     def done(self) -> None:
         self.last_element = self._reader.total
@@ -201,7 +215,7 @@ def elements(path: Path, prefix: str, progress: Progress | None) -> Iterator[Any
     with open_bytes(path, progress) as reader:
         bounded = _Bounded(path, reader)
         try:
-            for element in ijson.items(bounded, prefix, buf_size=BLOCK // 16):
+            for element in ijson.items(bounded, prefix, buf_size=_BUFFER):
                 yield element
                 bounded.done()
         except (ijson.JSONError, UnicodeDecodeError) as error:
