@@ -55,20 +55,21 @@ left join referencing r on r.solution_version = $1 and r.valid_from <= $2
 left join organisation o on o.id = $4
 order by r.dispositif, r.referenced_from
 """
-_HELD = """
-select e.finess_geographique, e.holder_kind, o.number
-from engaged($1, $2) e
-left join claim c on c.vague = $1 and c.finess_geographique = e.finess_geographique and c.released_at is null
-left join purchase_order o on o.id = c.order_id
-"""
-_OTHERS = """
-select o.number, coalesce(o.solution, '') as solution,
-       array(select c.finess_geographique from claim c
-             where c.order_id = o.id and c.released_at is null and c.finess_geographique = any($3)
-             order by 1) as shared
-from purchase_order o join order_state s on s.state = o.state
-where o.og_finess_juridique = $1 and o.vague = $2 and s.live
-order by o.number
+# One statement, hence one instant: a rival that commits between two would be seen by one rule and not by
+# the other.
+_HOLDS = """
+select
+  (select jsonb_agg(jsonb_build_array(e.finess_geographique, e.holder_kind, o.number))
+   from engaged($1, $2) e
+   left join claim c on c.vague = $1 and c.finess_geographique = e.finess_geographique
+     and c.released_at is null
+   left join purchase_order o on o.id = c.order_id) as held,
+  (select jsonb_agg(jsonb_build_array(o.number, coalesce(o.solution, ''),
+     array(select c.finess_geographique from claim c
+           where c.order_id = o.id and c.released_at is null and c.finess_geographique = any($2)
+           order by 1)) order by o.number)
+   from purchase_order o join order_state s on s.state = o.state
+   where o.og_finess_juridique = $3 and o.vague = $1 and s.live) as others
 """
 
 
@@ -89,8 +90,7 @@ async def load_case(
     solution, supplier, list_on = await _solution(con, actor, request, known)
     has_account = actor.role != "anonymous"
     grants = await _grants(con, numbers, known) if has_account else {}
-    held = await _engagements(con, vague, numbers) if has_account else {}
-    return Case(
+    case = Case(
         dispositif=request.dispositif,
         og=request.og,
         signed_on=request.signed_on,
@@ -103,36 +103,34 @@ async def load_case(
         extraction=extraction,
         og_known=og_known,
         essms_of_og=counted,
-        other_orders=await _other_orders(con, request, vague, numbers) if has_account else (),
+        other_orders=(),
         lines=tuple(
             OrderedEssms(
                 line.finess,
                 line.unit_ttc_cents,
                 line.dui_in_place,
                 places.get(line.finess),
-                held.get(line.finess, ()) if has_account else None,
+                None,
                 grants.get(line.finess, ()) if has_account else None,
             )
             for line in request.essms
         ),
     )
+    return await with_holds(con, case, vague) if has_account else case
 
 
-async def with_engagements(con: asyncpg.Connection, case: Case, vague: Vague) -> Case:
-    """The same file with the live claims as they are now; after a lost race they are read again."""
-    held = await _engagements(con, vague, [line.finess for line in case.lines])
+async def with_holds(con: asyncpg.Connection, case: Case, vague: Vague) -> Case:
+    """The same file with the live claims and the OG's other orders of this instant; after a lost race they
+    are read again."""
+    row = await con.fetchrow(_HOLDS, vague.code, [line.finess for line in case.lines], case.og)
+    held = {number: (Engagement(kind, order),) for number, kind, order in row["held"] or ()}
     return replace(
-        case, lines=tuple(replace(line, engagements=held.get(line.finess, ())) for line in case.lines)
+        case,
+        other_orders=tuple(
+            OtherOrder(number, solution, tuple(shared)) for number, solution, shared in row["others"] or ()
+        ),
+        lines=tuple(replace(line, engagements=held.get(line.finess, ())) for line in case.lines),
     )
-
-
-async def _engagements(
-    con: asyncpg.Connection, vague: Vague, numbers: list[FinessGeographique]
-) -> dict[str, tuple[Engagement, ...]]:
-    return {
-        row["finess_geographique"]: (Engagement(row["holder_kind"], row["number"]),)
-        for row in await con.fetch(_HELD, vague.code, numbers)
-    }
 
 
 async def _register(
@@ -225,10 +223,3 @@ async def _grants(
         number = row["finess_geographique"]
         found[number] = (*found.get(number, ()), grant)
     return found
-
-
-async def _other_orders(
-    con: asyncpg.Connection, request: OrderRequest, vague: Vague, numbers: list[FinessGeographique]
-) -> tuple[OtherOrder, ...]:
-    rows = await con.fetch(_OTHERS, request.og, vague.code, numbers)
-    return tuple(OtherOrder(row["number"], row["solution"], tuple(row["shared"])) for row in rows)

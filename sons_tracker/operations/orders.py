@@ -14,7 +14,7 @@ from sons_tracker.db import journal
 from sons_tracker.db.engine import retrying, savepoint, transaction
 from sons_tracker.errors import ErrorCode, SonsError
 from sons_tracker.operations.actors import Actor, require
-from sons_tracker.operations.cases import load_case, with_engagements
+from sons_tracker.operations.cases import load_case, with_holds
 from sons_tracker.operations.idempotency import Answer, Key, keep_answer, open_key
 from sons_tracker.operations.requests import OrderRequest, check_request, known_on
 from sons_tracker.operations.views import (
@@ -81,7 +81,7 @@ async def _deposit(
                 identity = await _write(con, actor, request, case, assessment, view, state, at)
             break
         except _LostRaceError:
-            case = await with_engagements(con, case, vague)
+            case = await with_holds(con, case, vague)
     else:
         raise SonsError(
             ErrorCode.UNAVAILABLE, "Les ESSMS de la commande changent sans cesse de main. Réessayez."
