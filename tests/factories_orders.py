@@ -8,11 +8,11 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 from uuid import UUID
 
-import asyncpg
-
 from sons_tracker import law
+from sons_tracker.db.engine import transaction
 from sons_tracker.operations import clock, enactment, orders
 from sons_tracker.operations.actors import LOCAL_ADMIN, Actor
 from sons_tracker.operations.idempotency import Answer, Key
@@ -25,6 +25,33 @@ SIGNED_ON = date(2022, 6, 1)
 REFERENCE = date(2022, 1, 3)
 _numbers = itertools.count(1)
 
+Seeded = Any
+"""What the factories write through: `Everything`, or a connection of a superuser."""
+
+
+class Everything:
+    """Reads and seeds as the administrator, each statement in a transaction of its own.
+
+    The owner of the tables would not do: row-level security is forced on it too, so that an owner who is
+    no superuser reads nothing.
+    """
+
+    async def execute(self, sql: str, *args: Any) -> Any:
+        async with transaction(LOCAL_ADMIN.context) as con:
+            return await con.execute(sql, *args)
+
+    async def fetch(self, sql: str, *args: Any) -> Any:
+        async with transaction(LOCAL_ADMIN.context, read_only=True) as con:
+            return await con.fetch(sql, *args)
+
+    async def fetchrow(self, sql: str, *args: Any) -> Any:
+        async with transaction(LOCAL_ADMIN.context, read_only=True) as con:
+            return await con.fetchrow(sql, *args)
+
+    async def fetchval(self, sql: str, *args: Any) -> Any:
+        async with transaction(LOCAL_ADMIN.context, read_only=True) as con:
+            return await con.fetchval(sql, *args)
+
 
 async def prepare_instance() -> None:
     """A sandbox whose law is enacted: what every deposit needs."""
@@ -33,7 +60,7 @@ async def prepare_instance() -> None:
 
 
 async def an_extraction(
-    owner: asyncpg.Connection,
+    owner: Seeded,
     register: str = "establishment",
     on: date = REFERENCE,
     scope: str = "stock",
@@ -50,7 +77,7 @@ async def an_extraction(
 
 
 async def an_og(
-    owner: asyncpg.Connection,
+    owner: Seeded,
     essms: int,
     *,
     category: str = "500",
@@ -90,7 +117,7 @@ class ASolution:
 
 
 async def a_solution(
-    owner: asyncpg.Connection,
+    owner: Seeded,
     *,
     dispositif: str = "MS1-V1",
     status: str = "referenced",
@@ -124,7 +151,7 @@ async def a_solution(
 
 
 async def a_grant(
-    owner: asyncpg.Connection,
+    owner: Seeded,
     number: str,
     *,
     solution: str | None,
@@ -205,9 +232,7 @@ async def deposit(
     return kept.view
 
 
-async def an_accepted_order(
-    owner: asyncpg.Connection, essms: int = 1
-) -> tuple[Account, OrderRequest, OrderView]:
+async def an_accepted_order(owner: Seeded, essms: int = 1) -> tuple[Account, OrderRequest, OrderView]:
     """An order that was deposited and accepted, with its editor."""
     og, numbers = await an_og(owner, essms)
     solution = await a_solution(owner)

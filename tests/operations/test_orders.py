@@ -22,10 +22,8 @@ PARIS = ZoneInfo("Europe/Paris")
 
 @pytest.fixture(scope="module")
 async def owner(module_database: Database):
-    con = await module_database.connect_owner()
     await make.prepare_instance()
-    yield con
-    await con.close()
+    return make.Everything()
 
 
 def outcome(view: OrderView, rule: str) -> set[str]:
