@@ -13,6 +13,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 
 from sons_tracker.db import journal
 from sons_tracker.db.engine import retrying, transaction
+from sons_tracker.db.migrate import schema_is_current
 from sons_tracker.operations.actors import SCHEDULER
 from sons_tracker.operations.clock import business_instant
 
@@ -83,6 +84,8 @@ async def running(seconds: float = TICK_SECONDS) -> AsyncIterator[None]:
     async def come_round() -> None:
         async with under_way:
             async with transaction(SCHEDULER.context, read_only=True) as con:
+                if not await schema_is_current(con):
+                    return  # /readyz says so; there is nothing to fire before `migrate`
                 at = await business_instant(con)
             await tick(at)
 

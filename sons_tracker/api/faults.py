@@ -36,7 +36,7 @@ _KINDS = {
     "null": "« null »",
 }
 _IDENTIFIER = re.compile(r"[A-Za-z_]\w*", re.ASCII)
-_DAYS = FormatChecker(formats=["date", "date-time", "uuid"])
+_DAYS = FormatChecker(formats=["date", "uuid"])
 
 _TYPES = Draft202012Validator.TYPE_CHECKER.redefine(
     # 1.0 is an integer for JSON Schema, not for the decoder.

@@ -33,7 +33,7 @@ from sons_tracker.api.schemas.orders import (
     summary_out,
 )
 from sons_tracker.api.security import Caller
-from sons_tracker.api.strict import decode, idempotency_key, read_query, validate
+from sons_tracker.api.strict import MAX_BODY, decode, idempotency_key, read_query, validate
 from sons_tracker.errors import ErrorCode, Fault, SonsError
 from sons_tracker.operations import enactment, order_reading, orders, simulations
 from sons_tracker.operations.actors import Actor
@@ -116,6 +116,7 @@ async def submit(request: Request[Any, Any, Any], actor: Caller) -> Response[byt
 @post(
     "/api/v1/orders/bulk",
     status_code=200,
+    request_max_body_size=8 * MAX_BODY,
     opt=Contract(
         only("editor", "distributor"),
         "Déposer des commandes en nombre",

@@ -164,8 +164,7 @@ class EmbeddedServer:
                 fcntl.flock(self._use, fcntl.LOCK_SH)
         except OSError as error:
             raise _unusable(
-                f"Le dossier « {self._home} » ne peut pas recevoir la base de données ({error.strerror}). "
-                "Indiquez par SONS_HOME un dossier où vous pouvez écrire."
+                f"Le dossier « {self._home} » ne peut pas recevoir la base de données."
             ) from error
 
     def stop(self) -> None:

@@ -9,6 +9,11 @@ const make = (tag, attributes, ...children) => {
   return element;
 };
 
+// Between backquotes stands code; French marks keep to their word.
+const prose = (text) => text
+  .replace(/« /g, "«\u00a0").replace(/ ([»:])/g, "\u00a0$1").replace(/ ([;!?])/g, "\u202f$1")
+  .split("`").map((part, index) => (index % 2 ? make("code", {}, part) : part)).filter((part) => part !== "");
+
 const KINDS = {
   string: "texte", integer: "entier", number: "nombre", boolean: "oui ou non", object: "objet", array: "liste", null: "null",
 };
@@ -78,7 +83,7 @@ const operationSection = (anchor, path, method, operation, components) => {
   const section = make("section", { id: anchor },
     make("h2", {}, operation.summary || path),
     make("p", {}, make("span", { class: "verb" }, method.toUpperCase()), " ", make("code", {}, path)));
-  if (operation.description) section.append(make("p", {}, operation.description));
+  if (operation.description) section.append(make("p", {}, ...prose(operation.description)));
   if (operation["x-roles"]) {
     const free = operation.security.some((one) => Object.keys(one).length === 0);
     section.append(make("p", { class: "quiet" },
@@ -97,7 +102,7 @@ const operationSection = (anchor, path, method, operation, components) => {
   }
   section.append(make("h3", {}, "Réponses"));
   for (const [status, response] of Object.entries(operation.responses)) {
-    const details = make("details", {}, make("summary", {}, make("strong", {}, status), ` ${response.description}`));
+    const details = make("details", {}, make("summary", {}, make("strong", {}, status), " ", ...prose(response.description)));
     for (const [media, content] of Object.entries(response.content || {}))
       details.append(make("p", { class: "quiet" }, media), ...schemaTables(content.schema, components), ...examplesOf(content));
     section.append(details);
@@ -107,7 +112,7 @@ const operationSection = (anchor, path, method, operation, components) => {
 
 const show = (description) => {
   document.getElementById("titre").textContent = `${description.info.title} ${description.info.version}`;
-  document.getElementById("presentation").textContent = description.info.description;
+  document.getElementById("presentation").append(...prose(description.info.description));
   const sections = [];
   const lists = new Map(description.tags.map((tag) => [tag.name, make("ul", {})]));
   for (const [path, operations] of Object.entries(description.paths)) {
