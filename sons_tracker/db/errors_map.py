@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import socket
 
-from asyncpg import InterfaceError, PostgresError
+from asyncpg import InterfaceError, InternalClientError, PostgresError
 
 from sons_tracker.errors import ErrorCode, SonsError
 
@@ -69,7 +69,8 @@ def from_database(error: BaseException) -> SonsError | None:
         if isinstance(error, ValueError):
             return SonsError(ErrorCode.INVALID_REQUEST, _REFUSED_VALUE)
         return SonsError(ErrorCode.UNAVAILABLE, _SILENT)
-    if isinstance(error, ConnectionError | TimeoutError | socket.gaierror):
+    # InternalClientError: a connection lost under a statement still has to be told of its rollback
+    if isinstance(error, InternalClientError | ConnectionError | TimeoutError | socket.gaierror):
         return SonsError(ErrorCode.UNAVAILABLE, _SILENT)
     return None
 

@@ -8,7 +8,6 @@ import json
 import re
 from typing import Any
 
-import asyncpg
 import httpx
 
 from sons_tracker.api import essms, orders
@@ -99,7 +98,7 @@ class Offer:
 
 
 async def an_offer(
-    owner: asyncpg.Connection, essms: int = 1, og: tuple[str, tuple[str, ...]] | None = None
+    owner: make.Seeded, essms: int = 1, og: tuple[str, tuple[str, ...]] | None = None
 ) -> Offer:
     """An editor that may order for an OG of so many ESSMS."""
     finess, numbers = og or await make.an_og(owner, essms)
