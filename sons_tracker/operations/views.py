@@ -14,10 +14,12 @@ from uuid import UUID
 
 from sons_tracker.operations.actors import Actor
 from sons_tracker.rules.assessment import Assessment
+from sons_tracker.rules.catalogue import RULES
 from sons_tracker.rules.verdicts import Verdict
 
 _SEES_EVERYTHING = frozenset({"reviewer", "payer", "pilot", "admin"})
 _IN_REGISTER_RULE = "R36"
+_DISCREET_REMEDY = "Se rapprocher de l'organisme gestionnaire, ou retirer cet ESSMS de la commande."
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +185,16 @@ def _discreet(verdict: VerdictView, is_own: Callable[[str], bool]) -> list[Verdi
         return [verdict]
     own = tuple(number for number in verdict.essms if is_own(number))
     others = tuple(number for number in verdict.essms if not is_own(number))
-    hidden = replace(verdict, essms=others, message=verdict.discreet, facts={}, discreet=None)
+    hidden = replace(
+        verdict,
+        essms=others,
+        message=verdict.discreet,
+        # a row's own source and remedy would tell what the sentence keeps quiet
+        source=str(RULES[verdict.rule].source),
+        remedy=None if verdict.outcome == "pass" else _DISCREET_REMEDY,
+        facts={},
+        discreet=None,
+    )
     return ([replace(verdict, essms=own)] if own else []) + ([hidden] if others else [])
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-import asyncpg
 import httpx
 import pytest
 
@@ -16,11 +15,9 @@ from tests.factories import a_finess, an_account
 
 
 @pytest.fixture(scope="module")
-async def owner(module_database: Database) -> AsyncIterator[asyncpg.Connection]:
-    con = await module_database.connect_owner()
+async def owner(module_database: Database) -> make.Everything:
     await make.prepare_instance()
-    yield con
-    await con.close()
+    return make.Everything()
 
 
 @pytest.fixture(scope="module")

@@ -20,11 +20,9 @@ MANY = 1_000 if FULL else 300
 
 
 @pytest.fixture(scope="module")
-async def owner(module_database: Database) -> AsyncIterator[asyncpg.Connection]:
-    con = await module_database.connect_owner()
+async def owner(module_database: Database) -> make.Everything:
     await make.prepare_instance()
-    yield con
-    await con.close()
+    return make.Everything()
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +31,7 @@ async def http(module_database: Database) -> AsyncIterator[httpx.AsyncClient]:
         yield made
 
 
-async def deposited(owner: asyncpg.Connection, supplier: object) -> int:
+async def deposited(owner: make.Everything, supplier: object) -> int:
     count = "select count(*) from sons.purchase_order where supplier_id = $1"
     return int(await owner.fetchval(count, supplier))
 

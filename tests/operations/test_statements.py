@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import asyncpg
@@ -21,11 +21,9 @@ SIZES = (1, 10, 500)
 
 
 @pytest.fixture(scope="module")
-async def owner(module_database: Database) -> AsyncIterator[asyncpg.Connection]:
-    con = await module_database.connect_owner()
+async def owner(module_database: Database) -> make.Everything:
     await make.prepare_instance()
-    yield con
-    await con.close()
+    return make.Everything()
 
 
 @pytest.fixture
@@ -55,7 +53,7 @@ def counted(seen: list[str], into: list[list[str]]) -> Iterator[None]:
     into.append([re.sub(r"_savepoint_\w+", "", query) for query in seen if "unlock_all" not in query])
 
 
-async def _order(owner: asyncpg.Connection, essms: int) -> tuple[Account, make.OrderRequest]:
+async def _order(owner: make.Everything, essms: int) -> tuple[Account, make.OrderRequest]:
     og, numbers = await make.an_og(owner, essms)
     solution = await make.a_solution(owner)
     editor = await an_account("editor", siren=solution.editor_siren)
