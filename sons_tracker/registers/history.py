@@ -143,8 +143,7 @@ async def apply(
         f"""update {table} t set valid_from = d.next_on from difference d
             where {same_key} and t.valid_from = d.held_from and d.held_from = $1 and {has_right_part}""",
         f"""delete from {table} t using difference d
-            where {same_key} and t.valid_from = d.held_from and d.held_from = $1
-              and not coalesce({has_right_part}, false)""",
+            where {same_key} and t.valid_from = d.held_from and d.held_from = $1""",
         f"""insert into {table} ({key_list}, valid_from, valid_to, {value_list}{_stub(register, ", stub")})
             select {_of("i", keys)}, $1, {until}, {_of("i", values)}{_stub(register, ", false")}
             from {said}""",

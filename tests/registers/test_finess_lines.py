@@ -167,6 +167,8 @@ async def test_the_long_name_stands_in_for_a_missing_name(tmp_path: Path) -> Non
         ("\\.\n", "32 champs sont attendus, 1"),
         (establishment_line("010000024", rs="X").replace(";X;", ';"X;'), "guillemet"),
         (establishment_line("010000024", rs="X").replace(";X;", ';X"Y;'), "32 champs|guillemet"),
+        # PostgreSQL alone would read XYZ here
+        (establishment_line("010000024", rs="X").replace(";X;", ';X"Y"Z;'), "guillemet"),
         ("geolocalisation;010000024;1;2\n", "6 champs sont attendus, 4"),
     ],
 )

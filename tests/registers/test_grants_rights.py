@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -47,6 +48,14 @@ async def test_a_grant_is_seen_by_the_og_of_its_essms_and_by_the_agencies(
     for role in ("editor", "distributor", "ars"):
         assert await seen_by((await an_account(role)).actor) == set()
     assert await seen_by(ANONYMOUS) == set()
+    # the organisation alone is not enough, nor is the ownership of the table
+    assert await seen_by(replace(ogs[0].actor, role="editor")) == set()
+    owner = await database.connect_owner()
+    try:
+        await owner.execute("set role sons_owner")
+        assert await owner.fetchval("select count(*) from sons.esms_grant") == 0
+    finally:
+        await owner.close()
 
 
 async def test_the_og_that_came_and_the_og_that_left_both_see_it(database: Database, tmp_path: Path) -> None:
