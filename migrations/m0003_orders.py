@@ -55,7 +55,6 @@ grant select on sons.order_state, sons.order_transition, sons.claim_release to s
 ORDERS = """
 alter table sons.organisation
   add constraint organisation_id_finess_juridique_unique unique (id, finess_juridique);
-
 create sequence sons.order_number as bigint;
 grant usage on sequence sons.order_number to sons_app;
 
@@ -199,8 +198,7 @@ begin
             (o.total_ttc_cents::numeric, o.advance_ttc_cents::numeric, o.solde_ttc_cents::numeric)))
   limit 1;
   if wrong is not null then
-    raise exception 'order % is not the sum of its lines', wrong
-      using errcode = 'SN013', constraint = 'order_is_sum_of_lines';
+    raise exception 'order % is not its lines', wrong using errcode = 'SN013', constraint = tg_name;
   end if;
   return null;
 end $$;
@@ -255,9 +253,8 @@ begin
     raise exception 'a claim is only ever released' using errcode = 'SN003', constraint = tg_name;
   end if;
   if old.holder_kind = 'order' and not exists (
-    select from sons.purchase_order o
-    join sons.claim_release r on r.order_state = o.state and r.reason = new.release_reason
-    where o.id = old.order_id) then
+    select from sons.purchase_order o join sons.claim_release r on r.order_state = o.state
+    where o.id = old.order_id and r.reason = new.release_reason) then
     raise exception 'this order does not let go of its ESSMS for %', new.release_reason
       using errcode = 'SN003', constraint = tg_name;
   end if;
