@@ -11,7 +11,6 @@ from collections import Counter, defaultdict
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
-import asyncpg
 import httpx
 import pytest
 
@@ -31,11 +30,9 @@ SECONDS = 3_600 if FULL else 120
 
 
 @pytest.fixture
-async def owner(database: Database) -> AsyncIterator[asyncpg.Connection]:
-    con = await database.connect_owner()
+async def owner(database: Database) -> make.Everything:
     await make.prepare_instance()
-    yield con
-    await con.close()
+    return make.Everything()
 
 
 def shuffled(seed: int) -> random.Random:
