@@ -138,8 +138,10 @@ async def _lock(con: asyncpg.Connection, kind: Kind) -> None:
     """One import of a register at a time; that of the establishments also writes legal entities."""
     await con.execute(
         "select set_config('lock_timeout', $1, true), set_config('statement_timeout', $2, true),"
-        # sorts and joins are of a whole register; compiling what runs once costs more than it gains
-        " set_config('work_mem', '64MB', true), set_config('jit', 'off', true)",
+        # Joins are of whole registers with temporary tables that have no statistics: they hash in memory.
+        # Compiling what runs once costs more than it gains.
+        " set_config('work_mem', '64MB', true), set_config('enable_mergejoin', 'off', true),"
+        " set_config('jit', 'off', true)",
         _LOCK_TIMEOUT,
         f"{IMPORT_TIMEOUT:.0f}s",
     )

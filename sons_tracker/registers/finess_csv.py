@@ -178,9 +178,15 @@ class FinessCsv:
                 raise MustExplainError
 
     def explain(self, staged: Staged) -> None:
+        places = False
         for number, line in enumerate(text_lines(self._text), start=1):
-            if number > 1 and (reason := self._defect(line)):
+            if number == 1:
+                continue
+            if reason := self._defect(line):
                 staged.refuse(number, reason)
+            elif places and not line.startswith(_GEOLOCATION):
+                staged.refuse(number, "Cette ligne suit la géolocalisation, qui termine le fichier.")
+            places = places or line.startswith(_GEOLOCATION)
         if not staged.refused:
             refuse(self.path, "PostgreSQL refuse une valeur que la relecture ligne à ligne n'explique pas.")
 

@@ -23,7 +23,7 @@ FLAGS = {
 
 def as_integer(column: str) -> str:
     """A FINESS number as nine digits, with A→1 and B→2 in Corsica; null when it is not well formed."""
-    plain = f"length({column}) = 9 and translate({column}, '0123456789', '') = ''"
+    plain = f"octet_length({column}) = 9 and translate({column}, '0123456789', '') = ''"
     return (
         f"case when {plain} then {column}::int"
         f" when {column} ~ '^2[AB][0-9]{{7}}$' then translate({column}, 'AB', '12')::int end"
@@ -40,7 +40,9 @@ def key_is_wrong(number: str) -> str:
 
 
 def digits(column: str, length: int) -> str:
-    return f"coalesce(length({column}) = {length} and translate({column}, '0123456789', '') = '', false)"
+    return (
+        f"coalesce(octet_length({column}) = {length} and translate({column}, '0123456789', '') = '', false)"
+    )
 
 
 def date_is_malformed(column: str, parsed: str) -> str:

@@ -215,11 +215,12 @@ async def test_geolocation_rows_are_read_and_left_aside(tmp_path: Path) -> None:
     assert (report.read, report.format) == (3, "cs1100507")
 
 
-async def test_an_establishment_line_among_geolocation_rows_is_refused(tmp_path: Path) -> None:
-    places = ["geolocalisation;010000024;1.5;2.5;1,ATLASANTE;2024-01-02\n"]
-    path = establishments_file(tmp_path, DAY, [establishment_line(a_finess()), *places, "structureet;1\n"])
-    report = await importing(path, scope="extrait")
-    assert [line for line, _ in report.refused] == [4]
+async def test_an_establishment_line_after_the_geolocation_is_refused(tmp_path: Path) -> None:
+    place = "geolocalisation;010000024;1.5;2.5;1,ATLASANTE;2024-01-02\n"
+    lines = [establishment_line(a_finess()), place, establishment_line(a_finess()), "structureet;1\n", place]
+    report = await importing(establishments_file(tmp_path, DAY, lines), scope="extrait")
+    assert [line for line, _ in report.refused] == [4, 5]
+    assert "suit la géolocalisation" in report.refused[0][1]
 
 
 async def test_cp1252_crlf_and_gzip_give_the_same_rows_and_the_report_says_which(tmp_path: Path) -> None:
