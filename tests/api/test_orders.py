@@ -244,9 +244,6 @@ async def test_the_same_number_written_in_two_ways_is_the_same_essms(owner, http
     assert (answer.status_code, answer.json()["errors"][0]["path"]) == (422, "$.essms[1]")
 
 
-# keys
-
-
 async def test_a_replay_gives_the_same_bytes_and_has_no_effect(owner, http):
     offer = await an_offer(owner, 2)
     name = key()
@@ -311,9 +308,6 @@ async def test_a_deposit_needs_one_readable_key(owner, http, keys, status, code)
     for path, body in ((ORDERS, offer.body()), (f"{ORDERS}/bulk", {"orders": [offer.body()]})):
         answer = await http.post(path, json=body, headers=headers)
         assert (answer.status_code, answer.json()["code"]) == (status, code)
-
-
-# who
 
 
 @pytest.mark.parametrize("role", sorted(ROLES))
