@@ -186,7 +186,8 @@ class FinessCsv:
                 staged.refuse(number, reason)
             elif places and not line.startswith(_GEOLOCATION):
                 staged.refuse(number, "Cette ligne suit la géolocalisation, qui termine le fichier.")
-            places = places or line.startswith(_GEOLOCATION)
+            else:
+                places = line.startswith(_GEOLOCATION)
         if not staged.refused:
             refuse(self.path, "PostgreSQL refuse une valeur que la relecture ligne à ligne n'explique pas.")
 
