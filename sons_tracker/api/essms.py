@@ -11,7 +11,7 @@ from sons_tracker.api.contract import ROLES, Answer, Contract, only
 from sons_tracker.api.schemas.essms import EssmsOut, essms_out
 from sons_tracker.api.security import Caller
 from sons_tracker.errors import ErrorCode
-from sons_tracker.operations import enactment, essms
+from sons_tracker.operations import clock, essms
 from sons_tracker.rules.identifiers import parse_geographique
 
 
@@ -31,7 +31,7 @@ from sons_tracker.rules.identifiers import parse_geographique
 async def find(actor: Caller, finess: FromPath[str]) -> EssmsOut:
     """The register, the state of the financing and the visible history of an ESSMS."""
     number = parse_geographique(finess, "finess")
-    return essms_out(await essms.find_essms(actor, number, law.load().law, await enactment.now()))
+    return essms_out(await essms.find_essms(actor, number, law.load().law, await clock.now()))
 
 
 HANDLERS: tuple[HTTPRouteHandler, ...] = (find,)

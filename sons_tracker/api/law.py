@@ -13,7 +13,7 @@ from sons_tracker import law
 from sons_tracker.api.contract import PUBLIC, Answer, Contract, Example
 from sons_tracker.api.strict import Day, Strict, read_query
 from sons_tracker.errors import ErrorCode, SonsError
-from sons_tracker.operations import enactment
+from sons_tracker.operations import clock
 
 _TAG = "Droit"
 
@@ -120,7 +120,7 @@ async def text(request: Request[Any, Any, Any], name: FromPath[str]) -> LawText:
     library = law.load()
     if name not in law.names(library):
         raise SonsError(ErrorCode.NOT_FOUND, "Aucun texte ne porte ce nom ; « /api/v1/law » les donne tous.")
-    known_on = asked.known_on or await enactment.today()
+    known_on = asked.known_on or await clock.today()
     return msgspec.convert(law.show(library, name, asked.on or known_on, known_on), LawText)
 
 
@@ -152,7 +152,7 @@ async def calendar(request: Request[Any, Any, Any], dispositif: FromPath[str]) -
     library = law.load()
     if dispositif not in library.law.dispositifs:
         raise SonsError(ErrorCode.NOT_FOUND, "Aucun dispositif ne porte ce code.")
-    known_on = asked.known_on or await enactment.today()
+    known_on = asked.known_on or await clock.today()
     return msgspec.convert(law.calendar(library, dispositif, known_on), Calendar)
 
 

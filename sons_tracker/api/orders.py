@@ -35,7 +35,7 @@ from sons_tracker.api.schemas.orders import (
 from sons_tracker.api.security import Caller
 from sons_tracker.api.strict import MAX_BODY, decode, idempotency_key, read_query, validate
 from sons_tracker.errors import ErrorCode, Fault, SonsError
-from sons_tracker.operations import enactment, order_reading, orders, simulations
+from sons_tracker.operations import clock, order_reading, orders, simulations
 from sons_tracker.operations.actors import Actor
 from sons_tracker.operations.idempotency import Answer as Kept
 from sons_tracker.operations.idempotency import Key, reserve_key
@@ -79,7 +79,7 @@ async def simulate(request: Request[Any, Any, Any], actor: Caller) -> Response[b
     """What a deposit of the body would be told."""
     query = read_query(request, OrderQuery)
     asked = order_request(await decode(request, OrderIn))
-    view = await simulations.simulate(actor, asked, law.load().law, await enactment.now())
+    view = await simulations.simulate(actor, asked, law.load().law, await clock.now())
     shown = expanded(view) if query.verdicts == "all" else view
     return _json(msgspec.json.encode(assessment_out(shown)))
 
@@ -109,7 +109,7 @@ async def submit(request: Request[Any, Any, Any], actor: Caller) -> Response[byt
     digest = hashlib.sha256(query.verdicts.encode() + b"\0" + await request.body()).digest()
     render = Renderer(request.app.state.settings, expand=query.verdicts == "all")
     key = Key(name, "POST /api/v1/orders", digest)
-    answer = await orders.submit(actor, asked, law.load().law, await enactment.now(), key, render)
+    answer = await orders.submit(actor, asked, law.load().law, await clock.now(), key, render)
     return _answer(answer)
 
 
@@ -137,7 +137,7 @@ async def submit_bulk(request: Request[Any, Any, Any], actor: Caller) -> BulkOut
     body = await decode(request, BulkIn)
     digest = hashlib.sha256(await request.body()).digest()
     await reserve_key(actor, Key(name, _BULK_ROUTE, digest))
-    at, render = await enactment.now(), Renderer(request.app.state.settings)
+    at, render = await clock.now(), Renderer(request.app.state.settings)
     results = [
         await _bulk_line(actor, line, plain, name, at, render)
         for line, plain in enumerate(body.orders, start=1)

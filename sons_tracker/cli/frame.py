@@ -198,6 +198,6 @@ async def prepare(opened: OpenDatabase, settings: Settings) -> None:
             )
         await clock.declare(LOCAL_ADMIN, settings.instance)
         if opened.embedded:
-            await enactment.enact(LOCAL_ADMIN, digest, await enactment.now())
+            await enactment.enact(LOCAL_ADMIN, digest, await clock.now())
     finally:
         await engine.stop()

@@ -99,11 +99,11 @@ def enact(as_json: Json = False) -> None:
     digest = texts.load().law.digest
 
     async def work() -> bool:
-        from sons_tracker.operations import enactment
+        from sons_tracker.operations import clock, enactment
         from sons_tracker.operations.actors import LOCAL_ADMIN
 
         async with instance():
-            return await enactment.enact(LOCAL_ADMIN, digest, await enactment.now())
+            return await enactment.enact(LOCAL_ADMIN, digest, await clock.now())
 
     new = run(work())
     word = "est mis en vigueur" if new else "était déjà en vigueur"

@@ -100,19 +100,19 @@ async def _actor(token: str | None, default: Actor) -> Actor:
 
 async def _simulate(content: bytes, token: str | None) -> OrderView:
     from sons_tracker import law
-    from sons_tracker.operations import enactment, simulations
+    from sons_tracker.operations import clock, simulations
     from sons_tracker.operations.actors import ANONYMOUS
 
     request = _request(content)
     async with instance():
         actor = await _actor(token, ANONYMOUS)
-        return await simulations.simulate(actor, request, law.load().law, await enactment.now())
+        return await simulations.simulate(actor, request, law.load().law, await clock.now())
 
 
 async def _submit(content: bytes, token: str | None, name: str) -> tuple[int, Any]:
     from sons_tracker import law
     from sons_tracker.api.refusals import Renderer
-    from sons_tracker.operations import enactment, orders
+    from sons_tracker.operations import clock, orders
     from sons_tracker.operations.actors import ANONYMOUS
     from sons_tracker.operations.idempotency import Key
 
@@ -125,7 +125,7 @@ async def _submit(content: bytes, token: str | None, name: str) -> tuple[int, An
                 ErrorCode.UNAUTHENTICATED, "Un dépôt se fait au nom d'un éditeur : il faut un jeton."
             )
         render = Renderer(Settings.from_env(os.environ))
-        answer = await orders.submit(actor, request, law.load().law, await enactment.now(), key, render)
+        answer = await orders.submit(actor, request, law.load().law, await clock.now(), key, render)
     return answer.status, msgspec.json.decode(answer.body)
 
 

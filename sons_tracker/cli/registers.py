@@ -47,6 +47,13 @@ _Scope = Annotated[
 ]
 _ExtractedOn = Annotated[date | None, day_option("Date de l'extraction (par défaut : celle du fichier).")]
 _DryRun = Annotated[bool, typer.Option("--dry-run", help="Vérifie et compare tout, sans rien écrire.")]
+_LegalEntities = Annotated[
+    bool,
+    typer.Option(
+        "--legal-entities",
+        help="D'un JSON complet, importe les entités juridiques et non les établissements.",
+    ),
+]
 _AcceptLoss = Annotated[
     bool, typer.Option("--accept-loss", help="Accepte qu'un stock perde une grande part de ses lignes.")
 ]
@@ -58,10 +65,12 @@ def import_finess(
     extracted_on: _ExtractedOn = None,
     dry_run: _DryRun = False,
     accept_loss: _AcceptLoss = False,
+    legal_entities: _LegalEntities = False,
     as_json: Json = False,
 ) -> None:
     """Importe un fichier FINESS : CSV cs1100502, cs1100507 ou cs1100501, ou JSON."""
-    _import((Kind.ESTABLISHMENT, Kind.LEGAL_ENTITY), file, scope, extracted_on, dry_run, accept_loss, as_json)
+    kinds = (Kind.LEGAL_ENTITY,) if legal_entities else (Kind.ESTABLISHMENT, Kind.LEGAL_ENTITY)
+    _import(kinds, file, scope, extracted_on, dry_run, accept_loss, as_json)
 
 
 @grants.callback()
@@ -125,7 +134,7 @@ async def _work(
     accept_loss: bool,
 ) -> ImportReport:
     from sons_tracker import law
-    from sons_tracker.operations import enactment
+    from sons_tracker.operations import clock
     from sons_tracker.operations.actors import LOCAL_ADMIN
     from sons_tracker.operations.registers import import_register
     from sons_tracker.registers.detection import recognise
@@ -134,7 +143,8 @@ async def _work(
     categories = required(law.load().law.register.nomenclature.in_force(today, today))
     nomenclature = {code: category.aggregate for code, category in categories.items()}
     # Each command names its registers: a list of grants given to `finess import` is a mistake.
-    found = recognise(path, None, nomenclature).register
+    asked = kinds[0] if len(kinds) == 1 else None
+    found = recognise(path, asked, nomenclature).register
     if found.kind not in kinds:
         raise SonsError(
             ErrorCode.INVALID_FILE, f"Le fichier « {path.name} » décrit un autre registre : {found.label}."
@@ -149,7 +159,7 @@ async def _work(
                 LOCAL_ADMIN,
                 path,
                 nomenclature=nomenclature,
-                at=await enactment.now(),
+                at=await clock.now(),
                 scope=scope,
                 kind=found.kind,
                 extracted_on=extracted_on,

@@ -51,10 +51,10 @@ def create(
     checked = None if siren is None else _siren(siren)
 
     async def work() -> NewToken:
-        from sons_tracker.operations import actors, enactment
+        from sons_tracker.operations import actors, clock
 
         async with instance():
-            at = await enactment.now()
+            at = await clock.now()
             person_id, organisation_id = await actors.enrol(
                 actors.LOCAL_ADMIN,
                 at=at,

@@ -238,6 +238,28 @@ async def transaction(
         await pool.release(con)
 
 
+async def ask(sql: str, *args: object) -> asyncpg.Record | None:
+    """The first row of one reading statement asked by nobody: it sees what is open to everyone, no more.
+
+    For the two questions that precede every transaction, who is asking and what time it is: a transaction
+    of their own would cost each three more round trips. Without a context no organisation's row is visible.
+
+    Raises:
+        RuntimeError: the engine is not started, or a transaction is open here.
+        SonsError: `UNAVAILABLE` when no connection comes in time.
+    """
+    if _pool is None:
+        raise RuntimeError("the engine is not started")
+    if DB.open_transaction() is not None:
+        raise RuntimeError("a transaction is already open: ask through its connection")
+    pool = _pool
+    con = await _acquire(pool)
+    try:
+        return await con.fetchrow(sql, *args)
+    finally:
+        await pool.release(con)
+
+
 @asynccontextmanager
 async def joinable(con: asyncpg.Connection) -> AsyncIterator[None]:
     """Lets Piccolo's queries use `con`, which is inside a transaction, until leaving."""

@@ -12,7 +12,7 @@ from uuid import UUID
 import asyncpg
 
 from sons_tracker.db import journal
-from sons_tracker.db.engine import RowContext, transaction
+from sons_tracker.db.engine import RowContext, ask, transaction
 from sons_tracker.errors import ErrorCode, Fault, SonsError
 
 OrganisationKind = Literal["editor", "distributor", "og", "ars", "agency", "state"]
@@ -81,10 +81,7 @@ async def authenticate(token: str) -> Actor | None:
     """
     if not token.isascii() or not token.startswith(TOKEN_PREFIX) or len(token) > _LONGEST_TOKEN:
         return None
-    async with transaction(ANONYMOUS.context, read_only=True) as con:
-        row = await con.fetchrow(
-            "select token_id, person_id, organisation_id, role from authenticate($1)", _digest(token)
-        )
+    row = await ask("select token_id, person_id, organisation_id, role from authenticate($1)", _digest(token))
     if row is None:
         return None
     return Actor(row["person_id"], row["organisation_id"], row["role"], row["token_id"], "token")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Literal
 from zoneinfo import ZoneInfo
 
 import asyncpg
 
 from sons_tracker.db import journal
-from sons_tracker.db.engine import transaction
+from sons_tracker.db.engine import ask, transaction
 from sons_tracker.errors import ErrorCode, Fault, SonsError
 from sons_tracker.operations.actors import Actor, require
 
@@ -20,7 +20,21 @@ SANDBOX_STARTS_AT = datetime(2023, 3, 1, 10, 0, tzinfo=PARIS)
 
 async def business_instant(con: asyncpg.Connection) -> datetime:
     """The instant (aware, UTC) that an operation of this moment is dated by."""
-    kept: datetime | None = await con.fetchval("select clock_at from instance")
+    return _instant(await con.fetchval("select clock_at from instance"))
+
+
+async def now() -> datetime:
+    """The business instant of this database, before any operation."""
+    row = await ask("select clock_at from instance")
+    return _instant(None if row is None else row["clock_at"])
+
+
+async def today() -> date:
+    """The Paris date of the business instant."""
+    return (await now()).astimezone(PARIS).date()
+
+
+def _instant(kept: datetime | None) -> datetime:
     return datetime.now(UTC) if kept is None else kept.astimezone(UTC)
 
 

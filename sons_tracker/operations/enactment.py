@@ -1,16 +1,15 @@
-"""The law of the package against the law of this database: what is enacted, on which day we are."""
+"""The law of the package against the law of this database: what is enacted."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 
 import asyncpg
 
 from sons_tracker.db import journal, migrate
 from sons_tracker.db.engine import transaction
 from sons_tracker.operations.actors import ANONYMOUS, Actor
-from sons_tracker.operations.clock import PARIS, business_instant
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,17 +45,6 @@ async def enact(actor: Actor, digest: str, at: datetime) -> bool:
         if written:
             await journal.record(con, actor, at, "law.enacted", "law", digest, {})
         return bool(written)
-
-
-async def now() -> datetime:
-    """The business instant of this database, outside any other operation."""
-    async with transaction(ANONYMOUS.context, read_only=True) as con:
-        return await business_instant(con)
-
-
-async def today() -> date:
-    """The Paris date of the business instant."""
-    return (await now()).astimezone(PARIS).date()
 
 
 async def _is_enacted(con: asyncpg.Connection, digest: str) -> bool:

@@ -169,6 +169,12 @@ COMMANDS = (
     ("finess",),
     ("finess", "check"),
     ("finess", "import"),
+    ("finess", "generate"),
+    ("demo",),
+    ("simulate",),
+    ("order",),
+    ("order", "submit"),
+    ("order", "show"),
     ("grants",),
     ("grants", "import"),
     ("solutions",),
@@ -301,3 +307,18 @@ def test_a_terminal_without_accents_is_no_reason_to_fail() -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environ)
     assert (done.returncode, done.stderr) == (0, "")
     assert "43?120,00" in done.stdout
+
+
+def test_generate_writes_the_same_bytes_again(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    words = ("finess", "generate", str(tmp_path), "--establishments", "300", "--seed", "7")
+    code, data = play_json(capsys, *words)
+    first = Path(data["establishments"]).read_bytes()
+    assert (code, data["establishment_rows"]) == (0, 300)
+    assert first.startswith(b"finess;synthetique;7;2022-01-03\n")
+    assert (tmp_path / Path(data["legal_entities"]).name).exists()
+    play_json(capsys, *words)
+    assert Path(data["establishments"]).read_bytes() == first
+    code, _, err = play(capsys, "finess", "generate", str(tmp_path), "--establishments", "3")
+    assert (code, "200 000" in err) == (2, True)
+    code, _, err = play(capsys, "finess", "generate", "/proc/impossible")
+    assert (code, "ne peut pas recevoir" in err) == (2, True)

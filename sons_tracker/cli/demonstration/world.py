@@ -95,7 +95,7 @@ async def build_world(teller: Teller) -> World:
     """Declares the sandbox, enacts the law, imports the registers, enrols the actors."""
     library = law.load()
     await clock.declare(LOCAL_ADMIN, "sandbox")
-    at = await enactment.now()
+    at = await clock.now()
     await enactment.enact(LOCAL_ADMIN, library.law.digest, at)
     teller.clock(at, library.law.digest)
     categories = required(library.law.register.nomenclature.in_force(at.date(), at.date()))
