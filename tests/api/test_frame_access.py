@@ -102,7 +102,7 @@ async def test_a_revoked_token_is_refused_at_once(probed: httpx.AsyncClient) -> 
 
 async def test_an_expired_token_is_refused(probed: httpx.AsyncClient, database: Database) -> None:
     account = await an_account()
-    owner = await database.connect_owner()
+    owner = await database.connect_superuser()
     try:
         await owner.execute("alter table sons.access_token disable trigger user")
         moved = await owner.execute(

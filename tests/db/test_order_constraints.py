@@ -34,7 +34,7 @@ class World:
 
 @pytest.fixture(scope="module")
 async def world(module_database: Database) -> AsyncIterator[World]:
-    owner = await module_database.connect_owner()
+    owner = await module_database.connect_superuser()
     await make.prepare_instance()
     editor, request, accepted = await make.an_accepted_order(owner, 3)
     solution = await make.a_solution(owner)
