@@ -299,6 +299,9 @@ create table sons.deadline (
   constraint deadline_pkey primary key (rule, object_id, due_at),
   constraint deadline_supplier_fkey foreign key (supplier_id) references sons.organisation (id),
   constraint deadline_og_fkey foreign key (og_id) references sons.organisation (id),
+  -- a foreign key of several columns looks at none when one is null: an order's deadline has its parties
+  constraint deadline_order_with_parties
+    check (order_id is null or num_nulls(supplier_id, og_id) = 0),
   constraint deadline_facts_object check (jsonb_typeof(facts) = 'object'),
   constraint deadline_never_fired_early check (fired_at >= due_at),
   constraint deadline_fired_or_superseded check (fired_at is null or superseded_at is null)

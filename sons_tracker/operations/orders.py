@@ -87,7 +87,6 @@ async def _deposit(
             ErrorCode.UNAVAILABLE, "Les ESSMS de la commande changent sans cesse de main. Réessayez."
         )
     view = replace(view, identity=identity)
-    await _plan(con, actor, view, assessment)
     await journal.record(
         con,
         actor,
@@ -180,6 +179,16 @@ with written as (
   order by finess
   on conflict (vague, finess_geographique) where released_at is null do nothing
   returning 1
+), payments as (
+  insert into payment (order_id, supplier_id, og_id, kind, state, amount_ttc_cents,
+    order_advance_ttc_cents, order_solde_ttc_cents, condition)
+  select $1, $6, $7, p.kind, 'planned', p.amount, $26, $27, p.condition
+  from unnest($41::text[], $42::bigint[], $43::text[]) as p (kind, amount, condition) where $40
+), deadlines as (
+  insert into deadline (rule, object_id, due_at, kind, order_id, supplier_id, og_id, facts)
+  select d.rule, $1::uuid::text, d.due_at, d.kind, $1, $6, $7, d.facts
+  from unnest($44::text[], $45::timestamptz[], $46::text[], $47::jsonb[]) as d (rule, due_at, kind, facts)
+  where $40
 )
 select number, version, (select count(*) from claims) as claimed from written
 """
@@ -195,7 +204,9 @@ async def _write(
     state: str,
     at: datetime,
 ) -> Identity:
-    """The order, its lines and its claims in one statement, lines and claims in the order of their numbers.
+    """The order with its lines, claims, planned payments and deadlines, in one statement.
+
+    Lines and claims go in the order of their numbers; a rejected order claims and plans nothing.
 
     Raises:
         _LostRaceError: a claim was not taken; the savepoint of the caller undoes the whole.
@@ -253,40 +264,6 @@ async def _write(
         [line.advance_ttc_cents for line in view.lines],
         [line.solde_ttc_cents for line in view.lines],
         holds,
-    )
-    if holds and row["claimed"] < len(request.essms):
-        raise _LostRaceError
-    return Identity(order_id, row["number"], state, row["version"], at)
-
-
-def _plain_version(version: dict[str, Any]) -> dict[str, str]:
-    return {name: str(value) for name, value in version.items()}
-
-
-_PLAN = """
-with parties as (select $1::uuid as order_id, supplier_id, og_id, advance_ttc_cents, solde_ttc_cents
-                 from purchase_order where id = $1),
-paid as (
-  insert into payment (order_id, supplier_id, og_id, kind, state, amount_ttc_cents,
-    order_advance_ttc_cents, order_solde_ttc_cents, condition)
-  select order_id, supplier_id, og_id, p.kind, 'planned', p.amount, advance_ttc_cents, solde_ttc_cents,
-    p.condition
-  from parties, unnest($2::text[], $3::bigint[], $4::text[]) as p (kind, amount, condition)
-)
-insert into deadline (rule, object_id, due_at, kind, order_id, supplier_id, og_id, facts)
-select d.rule, $1::text, d.due_at, d.kind, order_id, supplier_id, og_id, d.facts
-from parties, unnest($5::text[], $6::timestamptz[], $7::text[], $8::jsonb[]) as d (rule, due_at, kind, facts)
-"""
-
-
-async def _plan(con: asyncpg.Connection, actor: Actor, view: OrderView, assessment: Assessment) -> None:
-    """The two payments and the deadlines of an order that lives; a rejected one plans nothing."""
-    identity = view.identity
-    if identity is None or identity.state == "rejected":
-        return
-    await con.execute(
-        _PLAN,
-        identity.id,
         [p.kind for p in view.payments],
         [p.amount_ttc_cents for p in view.payments],
         [p.condition for p in view.payments],
@@ -298,3 +275,10 @@ async def _plan(con: asyncpg.Connection, actor: Actor, view: OrderView, assessme
             for d in assessment.deadlines
         ],
     )
+    if holds and row["claimed"] < len(request.essms):
+        raise _LostRaceError
+    return Identity(order_id, row["number"], state, row["version"], at)
+
+
+def _plain_version(version: dict[str, Any]) -> dict[str, str]:
+    return {name: str(value) for name, value in version.items()}

@@ -94,6 +94,10 @@ ATTACKS = {
         "insert into deadline (rule, object_id, due_at, kind, facts, order_id, supplier_id, og_id)"
         f" select 'R', 'p', now(), 'order', '{{}}', {NOBODY}, {DESK}, id from organisation where kind = 'og'"
     ),
+    "deadline_order_with_parties": (
+        "insert into deadline (rule, object_id, due_at, kind, facts, order_id)"
+        " values ('R', 'p', now(), 'order', '{}', gen_random_uuid())"
+    ),
     "deadline_supplier_fkey": f"{DEADLINE} values ('R', 'p', now(), 'o', '{{}}', {NOBODY}, null, null, null)",
     "deadline_og_fkey": f"{DEADLINE} values ('R', 'p', now(), 'order', '{{}}', null, {NOBODY}, null, null)",
     "deadline_facts_object": f"{DEADLINE} values ('R', 'p', now(), 'order', '1', null, null, null, null)",
