@@ -7,11 +7,15 @@ import json
 import os
 import sys
 from collections.abc import AsyncIterator, Mapping
+from datetime import date
+from pathlib import Path
 
 import pytest
 
 from sons_tracker.cli.demonstration.stories import STORIES
 from sons_tracker.cli.demonstration.telling import typeset
+from sons_tracker.registers.synthetic import generate
+from sons_tracker.settings import resource
 from tests.databases import Database, Server
 
 
@@ -78,3 +82,9 @@ async def test_a_base_that_serves_is_left_alone(clone: Database, database: Datab
 
 def test_french_marks_never_start_a_line():
     assert typeset("« oui » : non ; 3 %") == "«\u00a0oui\u00a0»\u00a0: non\u202f; 3\u00a0%"
+
+
+def test_its_register_is_what_the_generator_writes(tmp_path: Path):
+    made = generate(tmp_path, seed=2022, establishments=1000, extracted_on=date(2022, 1, 3))
+    for written in (made.establishments, made.legal_entities):
+        assert written.read_bytes() == (resource("fixtures") / "demonstration" / written.name).read_bytes()
