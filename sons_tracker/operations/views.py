@@ -6,7 +6,6 @@ that a grant forbids it, never by whom nor for how much.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
@@ -15,7 +14,8 @@ from uuid import UUID
 from sons_tracker.operations.actors import Actor
 from sons_tracker.rules.assessment import Assessment
 from sons_tracker.rules.catalogue import RULES
-from sons_tracker.rules.verdicts import Verdict
+from sons_tracker.rules.cumul import DISCREET
+from sons_tracker.rules.verdicts import Outcome, Verdict
 
 _SEES_EVERYTHING = frozenset({"reviewer", "payer", "pilot", "admin"})
 _IN_REGISTER_RULE = "R36"
@@ -174,28 +174,40 @@ def seen_by(view: OrderView, actor: Actor) -> OrderView:
             for number in verdict.essms
         )
     shown: list[VerdictView] = []
+    hidden: dict[tuple[str, str], tuple[VerdictView, list[str]]] = {}
     for verdict in view.verdicts:
-        shown += _discreet(verdict, own.__contains__)
-    return replace(view, verdicts=tuple(shown))
+        if verdict.discreet is None:
+            shown.append(verdict)
+            continue
+        if seen := tuple(number for number in verdict.essms if number in own):
+            shown.append(replace(verdict, essms=seen))
+        if others := [number for number in verdict.essms if number not in own]:
+            # Joined again once the facts are gone: a group of its own would tell which ESSMS has a grant.
+            plain = _discreet(verdict)
+            hidden.setdefault((plain.rule, plain.message), (plain, []))[1].extend(others)
+    shown += [replace(plain, essms=tuple(sorted(numbers))) for plain, numbers in hidden.values()]
+    return replace(view, verdicts=tuple(sorted(shown, key=lambda v: (v.rule, v.essms))))
 
 
-def _discreet(verdict: VerdictView, is_own: Callable[[str], bool]) -> list[VerdictView]:
-    """The verdict as it is for the ESSMS of one's own, without facts for the others."""
-    if verdict.discreet is None:
-        return [verdict]
-    own = tuple(number for number in verdict.essms if is_own(number))
-    others = tuple(number for number in verdict.essms if not is_own(number))
-    hidden = replace(
+def _discreet(verdict: VerdictView) -> VerdictView:
+    """The verdict of no ESSMS in particular, without anything that tells the fact behind it.
+
+    A row's own source, remedy, reading and confidence would tell what the sentence keeps quiet; a pass is
+    the same whether there is a grant or none.
+    """
+    passes = verdict.outcome == "pass"
+    assert verdict.discreet is not None
+    return replace(
         verdict,
-        essms=others,
-        message=verdict.discreet,
-        # a row's own source and remedy would tell what the sentence keeps quiet
+        essms=(),
+        message=DISCREET[Outcome.PASS] if passes else verdict.discreet,
         source=str(RULES[verdict.rule].source),
-        remedy=None if verdict.outcome == "pass" else _DISCREET_REMEDY,
+        remedy=None if passes else _DISCREET_REMEDY,
         facts={},
+        readings=(),
+        a_confirmer=verdict.a_confirmer and not passes,
         discreet=None,
     )
-    return ([replace(verdict, essms=own)] if own else []) + ([hidden] if others else [])
 
 
 def expanded(view: OrderView) -> OrderView:

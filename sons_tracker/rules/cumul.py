@@ -23,7 +23,7 @@ from sons_tracker.rules.verdicts import Facts, Finding, Outcome, severity
 
 Judge = Callable[[OrderedEssms], Finding]
 CROSSING_RULES = ("R25", "R26", "R27")
-_DISCREET = {
+DISCREET = {
     Outcome.FAIL: "Un financement ESMS numérique de cet ESSMS interdit cette commande.",
     Outcome.REVIEW: "Un financement ESMS numérique de cet ESSMS demande l'examen d'un contrôleur.",
     Outcome.UNKNOWN: "Les financements ESMS numérique de cet ESSMS ne sont pas connus.",
@@ -85,7 +85,7 @@ def crossing(ctx: Context) -> dict[str, Judge]:
         "R27": "Le SONS et un financement à l'usage se cumulent pour le même logiciel.",
     }
     passes = {
-        rule: Finding(Outcome.PASS, sentence, RULES[rule].source, discreet=_DISCREET[Outcome.PASS])
+        rule: Finding(Outcome.PASS, sentence, RULES[rule].source, discreet=DISCREET[Outcome.PASS])
         for rule, sentence in quiet.items()
     }
     unasked = {
@@ -158,7 +158,7 @@ def _answers(
                 _facts(grant, component),
                 cell.readings,
                 cell.confiance is Confiance.A_CONFIRMER,
-                _DISCREET[outcome],
+                DISCREET[outcome],
             ),
         )
 

@@ -222,6 +222,24 @@ async def test_usage_grant_for_the_same_software_is_allowed(owner):
     assert (await make.deposit(editor.actor, make.a_request(og, numbers, solution))).decision == "accepted"
 
 
+async def test_a_grant_that_forbids_nothing_cannot_be_told_from_none(owner):
+    og, numbers = await make.an_og(owner, 4)
+    solution = await make.a_solution(owner)
+    editor = await an_account("editor", siren=solution.editor_siren)
+    same = {"solution": solution.solution}
+    await make.a_grant(owner, numbers[0], components=("usage",), project="upgrade", **same)
+    await make.a_grant(owner, numbers[1], state="recovered", **same)
+    await make.a_grant(owner, numbers[2], state="rejected", **same)
+    request = make.a_request(og, numbers, solution)
+    told = await make.deposit(editor.actor, request)
+    for rule in ("R25", "R26", "R27"):
+        (only,) = [verdict for verdict in told.verdicts if verdict.rule == rule]
+        assert (only.outcome, only.essms, only.facts) == ("pass", numbers, {}), rule
+    reviewer = await an_account("reviewer")
+    whole = await order_reading.find_order(reviewer.actor, make.id_of(told))
+    assert len([verdict for verdict in whole.verdicts if verdict.rule == "R25"]) > 1
+
+
 async def test_simulation_says_what_the_deposit_decides(owner):
     og, numbers = await make.an_og(owner, 5)
     solution = await make.a_solution(owner)
