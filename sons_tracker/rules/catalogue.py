@@ -103,7 +103,7 @@ READINGS: dict[str, Reading] = {
     reading.code: reading
     for reading in (
         Reading("C1", "Les catégories éligibles sont des données datées, par dispositif.", ("R08",)),
-        Reading("C2", "120 jours calendaires, jusqu'à la soumission du dossier complet.", ("R12",)),
+        Reading("C2", "Le délai est en jours calendaires et court jusqu'à la soumission du dossier complet.", ("R12",)),
         Reading("C3", "Le calendrier prolongé reste un projet tant qu'il n'est pas confirmé.", ("R20", "R21")),
         Reading("C4", "Une prévision n'est pas une ouverture ; sans date, la réponse est « inconnu ».", ("R10",)),
         Reading("C5", "Le jour d'ouverture compte ; une signature le dernier jour passe, avec un avertissement.", ("R10", "R20", "R21")),
