@@ -233,6 +233,12 @@ class ErrorCode(Enum):
         "La commande est mal écrite.",
         "L'option « --help » de la commande dit ce qu'elle attend.",
     )
+    ACTION_REFUSED = ErrorKind(
+        "action_refused",
+        409,
+        "Cette action n'est pas possible dans l'état actuel du dossier.",
+        "Lire les motifs : chacun dit ce qui permettrait de l'accomplir.",
+    )
 
 
 @dataclass(frozen=True, slots=True)

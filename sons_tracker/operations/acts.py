@@ -1,0 +1,68 @@
+"""One act of a party: its key, its transaction, its answer; a refusal changes nothing but the journal."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import TypeVar
+
+import asyncpg
+
+from sons_tracker.db import journal
+from sons_tracker.db.engine import retrying, savepoint, transaction
+from sons_tracker.operations.actors import Actor
+from sons_tracker.operations.idempotency import Answer, Key, keep_answer, open_key
+from sons_tracker.rules.actions import Reason
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The answer to an act that cannot be done. `event` names it in the journal, e.g. `advance.refused`."""
+
+    event: str
+    object_kind: str
+    object_id: str
+    reasons: tuple[Reason, ...]
+
+
+class _UndoneError(Exception):
+    """Takes back what an act wrote before it found its reason to refuse."""
+
+
+@retrying
+async def perform(
+    actor: Actor,
+    at: datetime,
+    key: Key,
+    work: Callable[[asyncpg.Connection], Awaitable[T | Refused]],
+    render: Callable[[T | Refused], Answer],
+) -> Answer:
+    """Runs `work` in one transaction, under an idempotency key; the answer is stored with its effect.
+
+    When `work` returns `Refused`, whatever it wrote is undone, the refusal is journaled and its answer kept:
+    the same request under the same key is told the same thing.
+
+    Raises:
+        SonsError: what `work` raises; `IDEMPOTENCY_MISMATCH`, `IDEMPOTENCY_IN_FLIGHT`, `UNAVAILABLE`.
+    """
+    async with transaction(actor.context) as con:
+        kept = await open_key(con, actor, key)
+        if kept is not None:
+            return kept
+        outcome: T | Refused
+        try:
+            async with savepoint(con):
+                outcome = await work(con)
+                if isinstance(outcome, Refused):
+                    raise _UndoneError
+        except _UndoneError:
+            pass
+        if isinstance(outcome, Refused):
+            facts = {"reasons": [asdict(reason) for reason in outcome.reasons]}
+            await journal.record(con, actor, at, outcome.event, outcome.object_kind, outcome.object_id, facts)
+        answer = render(outcome)
+        await keep_answer(con, actor, key, answer)
+        return answer

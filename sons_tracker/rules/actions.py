@@ -1,0 +1,28 @@
+"""What can be done now with an object, and why not the rest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why an action is not possible: a French sentence, what repairs it, the rule and source that speak."""
+
+    message: str
+    remedy: str | None = None
+    rule: str | None = None
+    source: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One action that a role may have on an object; it is possible when no reason stands against it."""
+
+    code: str
+    label: str
+    reasons: tuple[Reason, ...] = ()
+
+    @property
+    def possible(self) -> bool:
+        return not self.reasons
