@@ -1,7 +1,8 @@
-"""The transition table of an order: the only way its state changes.
+"""The transition tables of an order, of a request and of a payment: the only way their states change.
 
-Mirrored in the database (table `transition`, read by a trigger); a test holds the two together. The
-payments' and conflicts' tables come with the operations that move them.
+Mirrored in the database (`order_transition`, `request_transition`, `payment_transition`, read by triggers)
+and printed into docs/cycle-de-vie.md; a test holds the three together. Sources: the order and its two
+requests S0:1595-1639, the delay S0:1602, the recovery S0:1666.
 """
 
 from __future__ import annotations
@@ -12,10 +13,18 @@ ORDER_STATES = (
     "draft", "submitted", "waiting_referencing", "to_review", "to_correct",
     "validated", "rejected", "lapsed", "cancelled", "settled",
 )  # fmt: skip
-# In these states the order holds its ESSMS; in the others its claims are released, or never taken.
+# In these states the order holds its ESSMS. A cancelled or lapsed order keeps what it held until its paid
+# advance is under an ordre de recouvrement: nobody is financed on an ESSMS whose money is still out.
 LIVE_STATES = frozenset(
     {"submitted", "waiting_referencing", "to_review", "to_correct", "validated", "settled"}
 )
+REQUEST_STATES = ("requested", "to_correct", "validated", "paid", "inadmissible")
+PAYMENT_STATES = ("planned", "due", "in_lot", "paid", "returned", "to_recover", "recovered")
+
+SUPPLIER = ("editor", "distributor")
+_ENDS = (*SUPPLIER, "og", "reviewer", "scheduler")
+# Not over yet: it can still be cancelled, and the clôture meets it.
+OPEN_STATES = ("submitted", "waiting_referencing", "to_review", "to_correct", "validated")
 
 # Why a claim may be released, and the states of its order that allow it. `decided`: a conflict's decision
 # swaps claims whatever the state; `removed_from_perimeter`: the order itself goes on (C10).
@@ -23,9 +32,9 @@ RELEASE_REASONS: dict[str, frozenset[str]] = {
     "rejected": frozenset({"rejected"}),
     "lapsed": frozenset({"lapsed"}),
     "cancelled": frozenset({"cancelled"}),
-    "recovered": frozenset({"cancelled"}),
+    "recovered": frozenset({"cancelled", "lapsed"}),
     "expired": frozenset(),
-    "removed_from_perimeter": frozenset({"validated"}),
+    "removed_from_perimeter": frozenset({"submitted", "waiting_referencing", "to_correct", "validated"}),
     "decided": frozenset(ORDER_STATES),
 }
 
@@ -40,12 +49,74 @@ class Transition:
     roles: tuple[str, ...]
 
 
+def _edges(before: tuple[str, ...], after: str, event: str, *roles: str) -> tuple[Transition, ...]:
+    return tuple(Transition(state, after, event, roles) for state in before)
+
+
 ORDER_TRANSITIONS: tuple[Transition, ...] = (
-    Transition("draft", "submitted", "deposit", ("editor", "distributor")),
-    Transition("draft", "waiting_referencing", "deposit", ("editor", "distributor")),
-    Transition("draft", "to_review", "deposit", ("editor", "distributor")),
-    Transition("draft", "rejected", "deposit", ("editor", "distributor")),
+    Transition("draft", "submitted", "deposit", SUPPLIER),
+    Transition("draft", "waiting_referencing", "deposit", SUPPLIER),
+    Transition("draft", "to_review", "deposit", SUPPLIER),
+    Transition("draft", "rejected", "deposit", SUPPLIER),
+    Transition("waiting_referencing", "submitted", "referencing_learnt", ("scheduler",)),
+    Transition("waiting_referencing", "lapsed", "delay_passed", ("scheduler",)),
+    Transition("lapsed", "waiting_referencing", "submission_learnt", ("scheduler",)),
+    Transition("to_review", "submitted", "review_settled", ("reviewer",)),
+    Transition("to_review", "waiting_referencing", "review_settled", ("reviewer",)),
+    Transition("to_review", "rejected", "review_settled", ("reviewer",)),
+    Transition("submitted", "to_correct", "correction_asked", ("reviewer",)),
+    Transition("to_correct", "submitted", "corrected", SUPPLIER),
+    Transition("submitted", "validated", "advance_validated", ("reviewer",)),
+    Transition("validated", "settled", "solde_paid", ("payer",)),
+    Transition("validated", "settled", "solde_validated", ("reviewer",)),
+    Transition("settled", "validated", "payment_returned", ("payer",)),
+    *_edges(OPEN_STATES, "cancelled", "cancelled", *SUPPLIER, "og", "reviewer"),
+    *_edges(OPEN_STATES, "lapsed", "cloture", "scheduler"),
+    Transition("validated", "to_review", "cloture", ("scheduler",)),
+    Transition("to_review", "settled", "advance_kept", ("reviewer",)),
+    Transition("to_review", "lapsed", "advance_reclaimed", ("reviewer",)),
 )
+
+REQUEST_TRANSITIONS: tuple[Transition, ...] = (
+    Transition("draft", "requested", "request", SUPPLIER),
+    Transition("draft", "inadmissible", "request", SUPPLIER),
+    Transition("requested", "to_correct", "correction_asked", ("reviewer",)),
+    Transition("to_correct", "requested", "corrected", SUPPLIER),
+    Transition("requested", "validated", "validated", ("reviewer",)),
+    *_edges(("requested", "to_correct"), "inadmissible", "declared_inadmissible", "reviewer"),
+    *_edges(("requested", "to_correct", "validated"), "inadmissible", "order_ended", *_ENDS),
+    Transition("validated", "paid", "bank_paid", ("payer",)),
+    Transition("paid", "validated", "bank_returned", ("payer",)),
+)
+
+PAYMENT_TRANSITIONS: tuple[Transition, ...] = (
+    Transition("draft", "planned", "deposit", SUPPLIER),
+    Transition("planned", "due", "validated", ("reviewer",)),
+    Transition("due", "in_lot", "lot_prepared", ("payer",)),
+    Transition("in_lot", "due", "bank_rejected", ("payer",)),
+    Transition("in_lot", "due", "lot_dropped", ("payer",)),
+    Transition("in_lot", "paid", "bank_paid", ("payer",)),
+    Transition("paid", "returned", "bank_returned", ("payer",)),
+    Transition("returned", "due", "represented", ("payer",)),
+    *_edges(("due", "returned"), "planned", "order_ended", *_ENDS, "payer"),
+    Transition("paid", "to_recover", "reclaimed", (*_ENDS, "payer")),
+    Transition("to_recover", "recovered", "recovered", ("payer",)),
+)
+
+# The agencies' words for people (practice.md); one state, one word, on every screen and in every message.
+ORDER_WORDS = {
+    "draft": "en préparation", "submitted": "déposée", "waiting_referencing": "en attente de référencement",
+    "to_review": "à instruire", "to_correct": "à modifier", "validated": "validée", "rejected": "rejetée",
+    "lapsed": "caduque", "cancelled": "annulée", "settled": "soldée",
+}  # fmt: skip
+REQUEST_WORDS = {
+    "requested": "déposée", "to_correct": "à modifier", "validated": "validée",
+    "paid": "décidée et payée", "inadmissible": "irrecevable",
+}  # fmt: skip
+PAYMENT_WORDS = {
+    "planned": "prévu", "due": "dû", "in_lot": "en lot de paiement", "paid": "payé",
+    "returned": "retourné par la banque", "to_recover": "à recouvrer", "recovered": "recouvré",
+}  # fmt: skip
 
 
 def deposit_state(decision: str, conditional: bool) -> str:

@@ -14,7 +14,10 @@ from tests.databases import Database
 # No organisation's data: public registers, and tables that are the same everywhere. Everything else has
 # FORCE ROW LEVEL SECURITY.
 REGISTERS = {"extraction", "extract_mention", "establishment", "legal_entity", "referencing", "distributor"}
-CONSTANTS = {"migration", "order_state", "order_transition", "claim_release"}
+CONSTANTS = {
+    "migration", "order_state", "order_transition", "claim_release", "request_transition",
+    "payment_transition",
+}  # fmt: skip
 READ_BY_ALL = REGISTERS | CONSTANTS | {"instance", "law_enactment"}
 
 # Columns that fill themselves, each with its reason. None may hold a date, a state or an amount of the law.

@@ -120,6 +120,10 @@ class Payment(Table, tablename="payment", schema="sons"):
     order_advance_ttc_cents = BigInt(default=None)
     order_solde_ttc_cents = BigInt(default=None)
     condition = Text(default=None)
+    version = Integer(default=None)
+    due_ttc_cents = BigInt(default=None, null=True)
+    due_at = Timestamptz(default=None, null=True)
+    paid_at = Timestamptz(default=None, null=True)
 
 
 class SimulationCount(Table, tablename="simulation_count", schema="sons"):
