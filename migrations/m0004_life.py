@@ -114,6 +114,10 @@ grant update (released_at, release_reason) on sons.claim to sons_app;
 create policy claim_retaken on sons.claim for insert to sons_app
   with check ((select sons.current_role_name()) = 'scheduler' and holder_kind = 'order');
 
+-- an OG that renounces ends an order, and its deadlines with it
+create policy deadline_ended on sons.deadline for update to sons_app
+  using (og_id = (select sons.current_organisation()));
+
 -- SN014 again: an order that comes alive once more holds what was not removed from its perimeter (C10).
 create or replace function sons.guard_order_whole() returns trigger language plpgsql as $$
 declare
