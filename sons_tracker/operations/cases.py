@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, datetime
+from typing import Any
 
 import asyncpg
 
@@ -146,22 +148,35 @@ async def _register(
         return None, None, None, {}
     aggregates = [] if basis is None or basis.value is None else sorted(basis.value.aggregates)
     row = await con.fetchrow(_REGISTER, version.value, request.og, aggregates)
-    extraction = Extraction(version.value, row["scope"])
-    if row["scope"] is None:
+    extraction, og_known, counted = read_extraction(version.value, row)
+    if extraction.scope is None:
         return extraction, None, None, {}
-    places = {
-        found["finess_geographique"]: Establishment(
-            FinessGeographique(found["finess_geographique"]),
-            None if found["finess_juridique"] is None else FinessJuridique(found["finess_juridique"]),
-            found["category"],
-            found["aggregate"],
-        )
-        for found in await con.fetch(_ESTABLISHMENTS, version.value, numbers)
-    }
-    if not extraction.is_stock:
-        # an extract that lists the OG knows it; one that does not says nothing, and counts nothing
-        return extraction, True if row["og_known"] else None, None, places
-    return extraction, row["og_known"], row["counted"], places
+    found = await con.fetch(_ESTABLISHMENTS, version.value, numbers)
+    return (
+        extraction,
+        og_known,
+        counted,
+        {place["finess_geographique"]: establishment(place) for place in found},
+    )
+
+
+def read_extraction(on: date, row: Any) -> tuple[Extraction, bool | None, int | None]:
+    """The extraction of that day, whether it knows the OG, and the count; `row`: scope, og_known, counted."""
+    extraction = Extraction(on, row["scope"])
+    if extraction.is_stock:
+        return extraction, row["og_known"], row["counted"]
+    # an extract that lists the OG knows it; one that does not says nothing, and counts nothing
+    return extraction, True if row["scope"] is not None and row["og_known"] else None, None
+
+
+def establishment(row: Any) -> Establishment:
+    """An ESSMS from a row of the register."""
+    return Establishment(
+        FinessGeographique(row["finess_geographique"]),
+        None if row["finess_juridique"] is None else FinessJuridique(row["finess_juridique"]),
+        row["category"],
+        row["aggregate"],
+    )
 
 
 async def _solution(
@@ -179,12 +194,19 @@ async def _solution(
     first = rows[0]
     if first["solution"] is None:
         return None, None, first["list_on"]
-    solution = Solution(
-        version=request.solution_version,
-        solution=first["solution"],
-        kind=first["solution_kind"],
-        editor_siren=first["editor_siren"],
-        snapshot_on=first["list_on"],
+    solution = listed_solution(request.solution_version, first["list_on"], rows)
+    supplier = supplier_of(solution, actor.role, first["supplier_siren"], first["distributes"])
+    return solution, supplier if supplies else None, first["list_on"]
+
+
+def listed_solution(version: str, listed_on: date, rows: Sequence[Any]) -> Solution:
+    """A version from its rows in the list of the ANS, one per dispositif and period."""
+    return Solution(
+        version=version,
+        solution=rows[0]["solution"],
+        kind=rows[0]["solution_kind"],
+        editor_siren=rows[0]["editor_siren"],
+        snapshot_on=listed_on,
         referencings=tuple(
             Referencing(
                 row["dispositif"],
@@ -196,11 +218,13 @@ async def _solution(
             for row in rows
         ),
     )
-    if not supplies:
-        return solution, None, first["list_on"]
-    is_editor = actor.role == "editor" and first["supplier_siren"] == solution.editor_siren
-    supplier = Supplier(is_editor, actor.role == "distributor" and first["distributes"])
-    return solution, supplier, first["list_on"]
+
+
+def supplier_of(solution: Solution, role: str, siren: str | None, distributes: bool) -> Supplier:
+    """What an editor or a distributor of that SIREN is to the solution."""
+    return Supplier(
+        role == "editor" and siren == solution.editor_siren, role == "distributor" and distributes
+    )
 
 
 async def _grants(
@@ -208,18 +232,22 @@ async def _grants(
 ) -> dict[str, tuple[Grant, ...]]:
     found: dict[str, tuple[Grant, ...]] = {}
     for row in await con.fetch("select * from grants_of($1, $2)", numbers, known):
-        payments = [day for day in (row["first_paid_on"], row["paid_on"]) if day is not None]
-        grant = Grant(
-            reference=row["grant_reference"],
-            year=row["call_year"],
-            project=row["project"],
-            components=tuple(row["components"]),
-            state=row["state"],
-            solution=row["solution"],
-            dui_referenced=row["dui_referenced"],
-            agreed_on=row["agreed_on"],
-            first_payment_on=min(payments, default=None),
-        )
         number = row["finess_geographique"]
-        found[number] = (*found.get(number, ()), grant)
+        found[number] = (*found.get(number, ()), registered_grant(row))
     return found
+
+
+def registered_grant(row: Any) -> Grant:
+    """A grant of one ESSMS from a row of the register."""
+    payments = [day for day in (row["first_paid_on"], row["paid_on"]) if day is not None]
+    return Grant(
+        reference=row["grant_reference"],
+        year=row["call_year"],
+        project=row["project"],
+        components=tuple(row["components"]),
+        state=row["state"],
+        solution=row["solution"],
+        dui_referenced=row["dui_referenced"],
+        agreed_on=row["agreed_on"],
+        first_payment_on=min(payments, default=None),
+    )
