@@ -19,10 +19,12 @@ from sons_tracker.rules.texts import (
     Degressive,
     Dispositif,
     DomaineTable,
+    InvoiceRules,
     Law,
     Limit,
     Opening,
     Register,
+    RequestSchema,
     SmallOg,
     Tranche,
     Vague,
@@ -33,8 +35,8 @@ _LAST_INSTANT = time(23, 59, 59, 999999)
 T = TypeVar("T")
 
 
-def build_law(documents: Mapping[str, Document], digest: str) -> Law:
-    """The law of checked documents; `digest` is the SHA-256 of their bytes."""
+def build_law(documents: Mapping[str, Document], requests: Mapping[str, Table], digest: str) -> Law:
+    """The law of checked documents; `requests` are the schemas of requests by file, `digest` the SHA-256."""
     by_nature: dict[str, dict[str, Table]] = {}
     for key, document in documents.items():
         by_nature.setdefault(document.data["nature"], {})[key] = document.data
@@ -42,7 +44,7 @@ def build_law(documents: Mapping[str, Document], digest: str) -> Law:
     return Law(
         digest=digest,
         dispositifs={key: _dispositif(data) for key, data in by_nature.get("dispositif", {}).items()},
-        vagues={key: _vague(data) for key, data in by_nature.get("vague", {}).items()},
+        vagues={key: _vague(data, requests) for key, data in by_nature.get("vague", {}).items()},
         calls=_calls(grants),
         register=_register(by_nature["finess"]["finess"]),
         grant_targets=_parameter("esms_numerique", grants, "cibles_usage", lambda v: dict(v["pourcentages"])),
@@ -122,7 +124,7 @@ def _limit(version: Table) -> Limit:
     return Limit(day, datetime.combine(day, hour, PARIS))
 
 
-def _vague(data: Table) -> Vague:
+def _vague(data: Table, requests: Mapping[str, Table]) -> Vague:
     code = data["code"]
 
     def parameter(name: str, read: Callable[[Table], T]) -> Parameter[T]:
@@ -136,6 +138,29 @@ def _vague(data: Table) -> Vague:
         crossing_order=parameter("croisement_commande", cells_of),
         crossing_grant=parameter("croisement_financement", cells_of),
         cancellation_lock=parameter("verrou_annulation", lambda v: _limit(v).at),
+        cancellation_pieces=parameter(
+            "pieces_annulation", lambda v: {row["motif"]: tuple(row["pieces"]) for row in v["motifs"]}
+        ),
+        reminder_days=parameter("rappels", lambda v: tuple(v["jours"])),
+        answer_working_days=parameter("delai_reponse", lambda v: int(v["jours_ouvres"])),
+        order_mention=parameter("mention_commande", lambda v: str(v["texte"])),
+        invoice=parameter("facture", lambda v: InvoiceRules(v["taux_tva"], v["part"])),
+        request_schemas=tuple(_request_schema(v, requests) for v in data["schema_demande"]),
+    )
+
+
+def _request_schema(version: Table, requests: Mapping[str, Table]) -> RequestSchema:
+    """Without an hour a schema is in force from the first instant of its day in Paris."""
+    hour = time.fromisoformat(version["heure"]) if "heure" in version else time.min
+    return RequestSchema(
+        kind=version["demande"],
+        valid_from=datetime.combine(date.fromisoformat(version["depuis"]), hour, PARIS),
+        publie_le=date.fromisoformat(version["publie_le"]),
+        confiance=Confiance(version["confiance"]),
+        etat=Etat(version["etat"]),
+        source=source_of(version),
+        file=version["fichier"],
+        document=requests[version["fichier"]],
     )
 
 

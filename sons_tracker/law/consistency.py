@@ -8,7 +8,7 @@ from datetime import date
 
 from sons_tracker.errors import Fault
 from sons_tracker.law.building import cells_of
-from sons_tracker.law.documents import ENVELOPE, Document, Table, parameters
+from sons_tracker.law.documents import ENVELOPE, Document, Table, member_of, parameters
 from sons_tracker.rules.catalogue import READINGS
 from sons_tracker.rules.crossing import GRANT_STATES, ORDER_STATES, uncovered
 
@@ -27,7 +27,7 @@ def version_faults(document: Document) -> Iterator[Fault]:
         seen: set[tuple[object, ...]] = set()
         for index, version in enumerate(versions):
             place = document.place((name, index))
-            key = (version["depuis"], version["publie_le"], version.get("annee"))
+            key = (version["depuis"], version["publie_le"], member_of(version))
             if key in seen:
                 yield Fault(
                     place,
@@ -46,7 +46,7 @@ def _retroactivity(name: str, version: Table) -> Iterator[str]:
 
 
 def _repeal(name: str, version: Table) -> Iterator[str]:
-    values = sorted(set(version) - ENVELOPE - {"annee"})
+    values = sorted(set(version) - ENVELOPE - {"annee", "demande"})
     if version.get("abroge") and values:
         yield f"Une version qui abroge n'a pas de valeur ({', '.join(values)})."
 
@@ -66,12 +66,19 @@ def _twice(name: str, version: Table) -> Iterator[str]:
         ("Le domaine", (row["domaine"] for row in rows)),
         ("La catégorie", (code for row in rows for code in row.get("categories", ()))),
         ("L'agrégat", (code for row in rows for code in row.get("agregats", ()))),
+        ("Le motif", (row["motif"] for row in version.get("motifs", ()))),
         ("Le domaine", (code for opening in version.get("dates", ()) for code in opening["domaines"])),
     )
     for word, codes in lists:
         for code, count in Counter(codes).items():
             if count > 1:
                 yield f"{word} « {code} » figure plusieurs fois."
+
+
+def _reminders(name: str, version: Table) -> Iterator[str]:
+    days = version.get("jours") if name == "rappels" else None
+    if days and days != sorted(days, reverse=True):
+        yield "Les rappels vont du plus lointain au plus proche de l'échéance."
 
 
 def _crossing(name: str, version: Table) -> Iterator[str]:
@@ -93,16 +100,20 @@ def _crossing(name: str, version: Table) -> Iterator[str]:
 
 
 _CHECKS: tuple[Callable[[str, Table], Iterator[str]], ...] = (
-    _retroactivity, _repeal, _tranches, _twice, _crossing,
+    _retroactivity, _repeal, _tranches, _twice, _reminders, _crossing,
 )  # fmt: skip
 
 
-def whole_faults(documents: Mapping[str, Document]) -> Iterator[Fault]:
-    """What only the files together can show."""
+def whole_faults(documents: Mapping[str, Document], requests: Mapping[str, Table]) -> Iterator[Fault]:
+    """What only the files together can show; `requests` are the schemas of requests, by file."""
     owners: dict[tuple[str, str], str] = {}
     for key, document in documents.items():
         if document.data["nature"] == "dispositif":
             yield from _dispositif_faults(key, document, documents, owners)
+        for index, version in enumerate(document.data.get("schema_demande", ())):
+            if version["fichier"] not in requests:
+                place = document.place(("schema_demande", index))
+                yield Fault(place, f"Le fichier « {version['fichier']} » manque.")
     for nature in ("esms_numerique", "finess"):
         if nature not in documents:
             yield Fault("law", f"Aucun fichier de nature « {nature} ».")

@@ -21,6 +21,8 @@ _TRIPLE = re.compile(r'"""|\'\'\'')
 Table = dict[str, Any]
 # what every version carries, beside its value
 ENVELOPE = frozenset({"depuis", "publie_le", "retroactif", "confiance", "etat", "source", "abroge"})
+# what tells the versions of several values of one name apart: the year of a call, the kind of a request
+_MEMBERS = ("annee", "demande")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +45,8 @@ class Document:
         return f"{self.name}, ligne {line}" + (f", {dotted}" if dotted else "")
 
 
-# JSON Schema takes 30.0 for an integer; the law holds no floating number
-_Validator = validators.extend(  # type: ignore[no-untyped-call]
+# JSON Schema takes 30.0 for an integer; the law and its requests hold no floating number
+StrictValidator: Any = validators.extend(  # type: ignore[no-untyped-call]
     Draft202012Validator,
     type_checker=Draft202012Validator.TYPE_CHECKER.redefine(
         "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
@@ -63,7 +65,7 @@ def _validators() -> dict[str, Any]:
     schema = _schema()
     checker = Draft202012Validator.FORMAT_CHECKER
     return {
-        nature: _Validator(
+        nature: StrictValidator(
             {"$schema": schema["$schema"], "$defs": schema["$defs"], "$ref": f"#/$defs/{nature}"},
             format_checker=checker,
         )
@@ -122,6 +124,11 @@ def parameters(data: Table) -> Iterator[tuple[str, list[Table]]]:
     for name, versions in data.items():
         if isinstance(versions, list) and versions and isinstance(versions[0], dict):
             yield name, versions
+
+
+def member_of(version: Table) -> str:
+    """Which of the values that share a name a version belongs to: `2022`, `solde`, or nothing."""
+    return next((str(version[key]) for key in _MEMBERS if key in version), "")
 
 
 def _table_lines(text: str) -> Iterator[tuple[tuple[str | int, ...], int]]:
@@ -184,5 +191,7 @@ def _sentences(error: ValidationError) -> Iterator[str]:
         yield f"{shown} n'est pas une date valide (AAAA-MM-JJ)."
     elif kind == "uniqueItems":
         yield "La liste contient deux fois la même valeur."
+    elif wanted is None:
+        yield "Cette clé n'est pas permise ici."
     else:
         yield f"{shown} ne respecte pas la contrainte « {kind} : {wanted} »."

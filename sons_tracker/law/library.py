@@ -12,16 +12,23 @@ from pathlib import Path
 from sons_tracker.errors import ErrorCode, Fault, SonsError
 from sons_tracker.law.building import build_law
 from sons_tracker.law.consistency import version_faults, whole_faults
-from sons_tracker.law.documents import Document, parse_document
+from sons_tracker.law.documents import Document, Table, parse_document
+from sons_tracker.law.requests import parse_schema
 from sons_tracker.rules.french import count_fr
 from sons_tracker.rules.texts import Law
+
+REQUESTS = "requests/"
 
 
 @dataclass(frozen=True, slots=True)
 class Library:
-    """The checked documents by the name that people use (`MS1-V1`, `V1`, `finess` …), and the law."""
+    """The checked documents by the name that people use (`MS1-V1`, `V1`, `finess` …), and the law.
+
+    `requests` are the JSON Schemas of requests, by file (`requests/solde_2022.json`).
+    """
 
     documents: Mapping[str, Document]
+    requests: Mapping[str, Table]
     law: Law
 
 
@@ -32,21 +39,35 @@ def load() -> Library:
     Raises:
         SonsError: `INVALID_LAW`: the package itself is broken.
     """
+    return read_library(package_files())
+
+
+def package_files() -> dict[str, bytes]:
+    """The files of the law that ships in the package, by name, as `read_library` takes them."""
     folder = files("sons_tracker.law")
-    contents = {entry.name: entry.read_bytes() for entry in folder.iterdir() if entry.name.endswith(".toml")}
-    return read_library(contents)
+    texts = {entry.name: entry.read_bytes() for entry in folder.iterdir() if entry.name.endswith(".toml")}
+    schemas = {
+        f"{REQUESTS}{entry.name}": entry.read_bytes()
+        for entry in (folder / REQUESTS.rstrip("/")).iterdir()
+        if entry.name.endswith(".json")
+    }
+    return texts | schemas
 
 
 def read_library(contents: Mapping[str, bytes]) -> Library:
-    """The law of a set of files: `contents` maps a file name to its bytes.
+    """The law of a set of files: `contents` maps a file name (`vague_1.toml`, `requests/…json`) to its bytes.
 
     Raises:
         SonsError: `INVALID_LAW` with the defects of all the files at once.
     """
     documents: dict[str, Document] = {}
+    requests: dict[str, Table] = {}
     faults: list[Fault] = []
     for name, content in sorted(contents.items()):
         try:
+            if name.startswith(REQUESTS):
+                requests[name] = parse_schema(name, content)
+                continue
             document = parse_document(name, content)
         except SonsError as error:
             faults += error.faults
@@ -57,7 +78,7 @@ def read_library(contents: Mapping[str, bytes]) -> Library:
         documents[key] = document
         faults += version_faults(document)
     if not faults:
-        faults += whole_faults(documents)
+        faults += whole_faults(documents, requests)
     if faults:
         raise SonsError(
             ErrorCode.INVALID_LAW, f"Le droit a {count_fr(len(faults), 'défaut')}.", tuple(faults)
@@ -66,9 +87,10 @@ def read_library(contents: Mapping[str, bytes]) -> Library:
     for name, content in sorted(contents.items()):
         digest.update(f"{name}\0{len(content)}\0".encode())
         digest.update(content)
-    return Library(documents, build_law(documents, digest.hexdigest()))
+    return Library(documents, requests, build_law(documents, requests, digest.hexdigest()))
 
 
 def read_folder(folder: Path) -> Library:
-    """The law of a folder of `.toml` files; raises as `read_library`."""
-    return read_library({path.name: path.read_bytes() for path in sorted(folder.glob("*.toml"))})
+    """The law of a folder of `.toml` files and of its `requests/*.json`; raises as `read_library`."""
+    paths = [*folder.glob("*.toml"), *folder.glob(f"{REQUESTS}*.json")]
+    return read_library({path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(paths)})

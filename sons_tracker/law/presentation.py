@@ -7,7 +7,7 @@ from typing import Any
 
 from sons_tracker.errors import ErrorCode, SonsError
 from sons_tracker.law.building import PARIS, version_of
-from sons_tracker.law.documents import Document, Table, parameters
+from sons_tracker.law.documents import Document, Table, member_of, parameters
 from sons_tracker.law.library import Library
 from sons_tracker.rules.parameters import Parameter, Source, Version
 from sons_tracker.rules.texts import Limit, Opening
@@ -50,10 +50,10 @@ def show(library: Library, name: str, on: date, known_on: date) -> dict[str, Any
 
 
 def _current(document: Document, name: str, on: date, known_on: date) -> Table | list[Table] | None:
-    """The raw table in force; calls of ESMS numérique are one value per year."""
-    groups: dict[Any, list[Table]] = {}
+    """The raw table in force; calls of ESMS numérique are one value per year, schemas one per request."""
+    groups: dict[str, list[Table]] = {}
     for table in document.data[name]:
-        groups.setdefault(table.get("annee"), []).append(table)
+        groups.setdefault(member_of(table), []).append(table)
     current = []
     for tables in groups.values():
         versions: tuple[Version[Table], ...] = tuple(version_of(table, table) for table in tables)
@@ -62,7 +62,7 @@ def _current(document: Document, name: str, on: date, known_on: date) -> Table |
             current.append(found.value)
     if not current:
         return None
-    return current if None not in groups else current[0]
+    return current if "" not in groups else current[0]
 
 
 def calendar(library: Library, dispositif: str, known_on: date) -> dict[str, Any]:

@@ -7,10 +7,11 @@ receive them as an argument and hold no number of their own.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
+from typing import Any
 
-from sons_tracker.rules.parameters import Confiance, Parameter, Source
+from sons_tracker.rules.parameters import Confiance, Etat, Parameter, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +104,38 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
+class InvoiceRules:
+    """What an invoice must be: its VAT rate, and the share of the prestation that it bills, both per cent."""
+
+    vat_percent: int
+    share_percent: int
+
+
+@dataclass(frozen=True, slots=True)
+class RequestSchema:
+    """What a request of one `kind` (`advance`, `solde`) must contain, from the aware instant `valid_from` on.
+
+    `file` names the JSON Schema, `document` is its content. Schemas end by a later one of the same kind.
+    """
+
+    kind: str
+    valid_from: datetime
+    publie_le: date
+    confiance: Confiance
+    etat: Etat
+    source: Source
+    file: str
+    document: Mapping[str, Any] = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Vague:
-    """What is common to the couloirs of one vague; an ESSMS is financed once per vague (R05)."""
+    """What is common to the couloirs of one vague; an ESSMS is financed once per vague (R05).
+
+    `reminder_days`: how many days before a deadline its reminders fall, from the earliest on.
+    `answer_working_days`: the delay to answer a question of a reviewer. `order_mention`: the sentence that
+    the order must bear. `cancellation_pieces`: the pieces that each motive of a cancellation requires.
+    """
 
     code: str
     label: str
@@ -113,6 +144,12 @@ class Vague:
     crossing_order: Parameter[tuple[Cell, ...]]
     crossing_grant: Parameter[tuple[Cell, ...]]
     cancellation_lock: Parameter[datetime]
+    cancellation_pieces: Parameter[Mapping[str, tuple[str, ...]]]
+    reminder_days: Parameter[tuple[int, ...]]
+    answer_working_days: Parameter[int]
+    order_mention: Parameter[str]
+    invoice: Parameter[InvoiceRules]
+    request_schemas: tuple[RequestSchema, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
-
 from sons_tracker.errors import ErrorCode, Fault, SonsError
 from sons_tracker.law import read_library
+from sons_tracker.law.library import package_files
 
 
 def law_files() -> dict[str, bytes]:
-    folder = files("sons_tracker.law")
-    return {entry.name: entry.read_bytes() for entry in folder.iterdir() if entry.name.endswith(".toml")}
+    return package_files()
 
 
 def changed(name: str, old: str, new: str, *, count: int = 1) -> dict[str, bytes]:

@@ -193,6 +193,7 @@ def test_the_digest_follows_every_byte_and_the_names() -> None:
 
 
 def test_a_folder_is_read_like_the_package(tmp_path: Path) -> None:
+    (tmp_path / "requests").mkdir()
     for name, content in law_files().items():
         (tmp_path / name).write_bytes(content)
     (tmp_path / "notes.txt").write_text("rien")
@@ -208,7 +209,7 @@ def test_the_line_of_a_table_is_not_fooled_by_a_text() -> None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.sampled_from(sorted(law_files())), st.data())
+@given(st.sampled_from(sorted(n for n in law_files() if n.endswith(".toml"))), st.data())
 def test_a_damaged_file_is_accepted_or_refused_never_a_crash(name: str, data: st.DataObject) -> None:
     content = law_files()[name][:6000]
     start = data.draw(st.integers(0, len(content) - 1))

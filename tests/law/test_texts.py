@@ -34,7 +34,8 @@ def _parameters() -> list[tuple[str, Parameter[object]]]:
     for vague in LAW.vagues.values():
         found += [
             vague.extraction, vague.count_basis, vague.crossing_order, vague.crossing_grant,
-            vague.cancellation_lock,
+            vague.cancellation_lock, vague.cancellation_pieces, vague.reminder_days,
+            vague.answer_working_days, vague.order_mention, vague.invoice,
         ]  # fmt: skip
     found += [
         *LAW.calls.values(), LAW.register.nomenclature, LAW.register.domaines, LAW.grant_targets,
@@ -65,6 +66,7 @@ def test_every_value_carries_its_dates_its_confidence_its_state_and_its_source()
 def test_every_value_of_the_files_reaches_the_law() -> None:
     """A value that the loader forgot to build would be checked, shown, and never applied."""
     built = {name for name, parameter in _parameters() if parameter.versions}
+    built |= {f"{vague.code}.schema_demande" for vague in LAW.vagues.values() if vague.request_schemas}
     written = {
         f"{key}.{name}"
         for key, document in LIBRARY.documents.items()
