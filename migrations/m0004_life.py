@@ -16,9 +16,9 @@ TRANSITIONS = """
 insert into sons.order_transition (before, after, event, role)
 select b, e.after, e.event, r
 from (values
-  (array['waiting_referencing'], 'submitted', 'referencing_learnt', array['scheduler']),
+  (array['waiting_referencing'], 'submitted', 'referencing_learnt', array['scheduler', 'admin']),
   (array['waiting_referencing'], 'lapsed', 'delay_passed', array['scheduler']),
-  (array['lapsed'], 'waiting_referencing', 'submission_learnt', array['scheduler']),
+  (array['lapsed'], 'waiting_referencing', 'submission_learnt', array['scheduler', 'admin']),
   (array['to_review'], 'submitted', 'review_settled', array['reviewer']),
   (array['to_review'], 'waiting_referencing', 'review_settled', array['reviewer']),
   (array['to_review'], 'rejected', 'review_settled', array['reviewer']),
@@ -112,7 +112,7 @@ create policy claim_released on sons.claim for update to sons_app
 grant update (released_at, release_reason) on sons.claim to sons_app;
 -- C16: a lapsed order that reopens takes its ESSMS again, if they are free
 create policy claim_retaken on sons.claim for insert to sons_app
-  with check ((select sons.current_role_name()) = 'scheduler' and holder_kind = 'order');
+  with check ((select sons.current_role_name()) in ('scheduler', 'admin') and holder_kind = 'order');
 
 -- an OG that renounces ends an order, and its deadlines with it
 create policy deadline_ended on sons.deadline for update to sons_app
