@@ -1,0 +1,102 @@
+"""The outbox: what is announced to an organisation is written in the transaction of what it tells (I6)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+
+from sons_tracker.db.engine import transaction
+from sons_tracker.operations.actors import Actor
+from sons_tracker.operations.notices import EVENTS
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One announcement as its recipient reads it; `delivery`: how many of its ways are in each state."""
+
+    id: UUID
+    number: int
+    at: datetime
+    event: str
+    object_kind: str
+    object_id: str
+    facts: dict[str, Any]
+    deliveries: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class NoticePage:
+    """One page, oldest first; `following` is where to go on from, also when there is nothing new yet."""
+
+    notices: tuple[Notice, ...]
+    following: int
+
+
+async def announce(
+    con: asyncpg.Connection,
+    at: datetime,
+    event: str,
+    object_kind: str,
+    object_id: str,
+    recipients: Sequence[UUID],
+    facts: Mapping[str, Any],
+) -> None:
+    """Tells each recipient organisation once, when the caller's transaction commits.
+
+    `at` is the business instant (aware); `event` one of `notices.EVENTS`. `facts` hold only what every
+    recipient may know, never the name of a person; they are shown outside, where an integer `…_cents`
+    becomes euros. E-mails also read, where given: `order_number`, `amount_ttc_cents`, `until` (the
+    last instant to act, ISO 8601 with offset), `reasons` (a list of sentences) and `source`.
+
+    Raises:
+        ValueError: an event that is not in the list, an instant without offset.
+    """
+    if event not in EVENTS:
+        raise ValueError(f"{event!r} is not in notices.EVENTS: add its line there")
+    if at.tzinfo is None:
+        raise ValueError("the business instant must say its offset")
+    told = sorted(set(recipients))
+    if not told:
+        return
+    await con.execute(
+        "insert into outbox (id, at, event, object_kind, object_id, organisation_id, mailed, facts)"
+        " select id, $3, $4, $5, $6, organisation_id, $7, $8"
+        " from unnest($1::uuid[], $2::uuid[]) as told (id, organisation_id)",
+        [uuid4() for _ in told],
+        told,
+        at,
+        event,
+        object_kind,
+        object_id,
+        EVENTS[event].mailed,
+        dict(facts),
+    )
+
+
+_PAGE = """
+select o.id, o.number, o.at, o.event, o.object_kind, o.object_id, o.facts,
+       coalesce((select jsonb_object_agg(d.state, d.count) from (
+         select state, count(*) from delivery where outbox_id = o.id group by state) d), '{}') as deliveries
+from outbox o
+where o.organisation_id = $1 and o.number > $2 and o.number <= $3
+order by o.number limit $4
+"""
+
+
+async def list_notices(actor: Actor, after: int, limit: int) -> NoticePage:
+    """The announcements to the actor's organisation that follow `after`, at most `limit`.
+
+    Going on from `following` misses none and repeats none, even while others announce: what is still being
+    written is left to a later page.
+    """
+    async with transaction(actor.context, read_only=True) as con:
+        # A statement of its own: the rows are read by a later snapshot than the limit up to which they go.
+        up_to = await con.fetchval("select announced_up_to()")
+        rows = await con.fetch(_PAGE, actor.organisation_id, after, up_to, limit)
+    notices = tuple(Notice(**dict(row)) for row in rows)
+    return NoticePage(notices, notices[-1].number if notices else after)
