@@ -323,7 +323,12 @@ grant insert (outbox_id, organisation_id, endpoint_id, person_id, round, state, 
   on sons.delivery to sons_case;
 grant select (endpoint_id, secret, created_at, expires_at) on sons.webhook_secret to sons_case;
 grant select (id, organisation_id, secret_sha256, revoked_at) on sons.calendar_feed to sons_case;
+"""
+    ]
+)
 
+
+FUNCTIONS = """
 -- The secrets that sign for an endpoint now, the newest first; to anyone but the sender, none.
 create function sons.signing_secrets(of_endpoint uuid) returns setof text
 language sql stable security definer set search_path = sons, pg_temp
@@ -345,12 +350,10 @@ alter function sons.fan_out() owner to sons_case;
 alter function sons.signing_secrets(uuid) owner to sons_case;
 alter function sons.calendar_feed_of(bytea) owner to sons_case;
 """
-    ]
-)
 
 
 async def _run() -> None:
-    await DB.run_script("\n".join((ENDPOINTS, OUTBOX, DELIVERIES, FEEDS, RIGHTS)))
+    await DB.run_script("\n".join((ENDPOINTS, OUTBOX, DELIVERIES, FEEDS, RIGHTS, FUNCTIONS)))
 
 
 async def forwards() -> MigrationManager:
