@@ -172,6 +172,7 @@ create table sons.delivery (
 );
 create index delivery_due on sons.delivery (next_at, id) where state = 'waiting';
 create index delivery_of_endpoint on sons.delivery (endpoint_id, id);
+create index delivery_of_person on sons.delivery (person_id) where state = 'waiting';
 create index delivery_of_recipient on sons.delivery (organisation_id, id);
 
 -- SN083: what ended has ended, attempts are only counted up, and the way itself never changes
@@ -246,6 +247,40 @@ create trigger calendar_feed_revoked_for_good before update on sons.calendar_fee
 _OWN = "organisation_id = (select sons.current_organisation())"
 _SENDER = "(select sons.current_role_name()) = 'sender'"
 _ADMIN = "(select sons.current_role_name()) = 'admin'"
+_NEW = "state = 'waiting' and attempts = 0"
+# the sender writes to the mailboxes of the deliveries that wait
+_WAITED_FOR = (
+    f"{_SENDER} and exists"
+    " (select from sons.delivery d where d.person_id = person.id and d.state = 'waiting')"
+)
+
+# table, who sees its rows besides the organisation whose they are, whether rows are only ever added
+TABLES = (
+    ("outbox", f"{_SENDER} or {_ADMIN}", True),
+    ("webhook_endpoint", f"{_SENDER} or {_ADMIN}", False),
+    ("webhook_secret", _SENDER, False),
+    ("delivery", f"{_SENDER} or {_ADMIN}", False),
+    ("calendar_feed", _ADMIN, False),
+)
+POLICIES = (
+    # whoever acts tells the others: the organisation of the row is its recipient, not its author
+    ("outbox_announced", "outbox", "insert", "sons_app", "(select sons.current_role_name()) <> 'anonymous'"),
+    ("webhook_endpoint_registered", "webhook_endpoint", "insert", "sons_app", _OWN),
+    ("webhook_endpoint_watched", "webhook_endpoint", "update", "sons_app", f"{_OWN} or {_SENDER}"),
+    ("webhook_secret_made", "webhook_secret", "insert", "sons_app", _OWN),
+    ("webhook_secret_ended", "webhook_secret", "update", "sons_app", _OWN),
+    ("delivery_replayed", "delivery", "insert", "sons_app", f"{_OWN} and round > 1 and {_NEW}"),
+    ("delivery_sent", "delivery", "update", "sons_app", _SENDER),
+    ("calendar_feed_created", "calendar_feed", "insert", "sons_app", _OWN),
+    ("calendar_feed_revoked", "calendar_feed", "update", "sons_app", _OWN),
+    ("person_mailed", "person", "select", "sons_app", _WAITED_FOR),
+    ("membership_fanned_out", "membership", "select", "sons_case", "true"),
+    ("person_fanned_out", "person", "select", "sons_case", "email is not null"),
+    ("webhook_endpoint_fanned_out", "webhook_endpoint", "select", "sons_case", "disabled_at is null"),
+    ("delivery_fanned_out", "delivery", "insert", "sons_case", f"round = 1 and {_NEW}"),
+    ("webhook_secret_signing", "webhook_secret", "select", "sons_case", _SENDER),
+    ("calendar_feed_asked", "calendar_feed", "select", "sons_case", "revoked_at is null"),
+)
 
 RIGHTS = "\n".join(
     [
@@ -255,67 +290,39 @@ create policy {table}_seen on sons.{table} for select to sons_app using ({_OWN} 
 create trigger {table}_never_truncated before truncate on sons.{table}
   for each statement execute function sons.refuse_change();
 """
-        for table, seers in (
-            ("outbox", f"{_SENDER} or {_ADMIN}"),
-            ("webhook_endpoint", f"{_SENDER} or {_ADMIN}"),
-            ("webhook_secret", _SENDER),
-            ("delivery", f"{_SENDER} or {_ADMIN}"),
-            ("calendar_feed", _ADMIN),
-        )
+        for table, seers, _ in TABLES
     ]
     + [
         f"""
 create trigger {table}_never_deleted before delete on sons.{table}
   for each row execute function sons.refuse_change();
 """
-        for table in ("webhook_endpoint", "webhook_secret", "delivery", "calendar_feed")
+        for table, _, append_only in TABLES
+        if not append_only
     ]
     + [
-        f"""
--- whoever acts tells the others: the row's organisation is its recipient, not its author
-create policy outbox_announced on sons.outbox for insert to sons_app
-  with check ((select sons.current_role_name()) <> 'anonymous');
+        f"create policy {name} on sons.{table} for {command} to {role}"
+        f" {'with check' if command == 'insert' else 'using'} ({clause});"
+        for name, table, command, role, clause in POLICIES
+    ]
+)
+
+GRANTS = """
 grant select, insert (id, at, event, object_kind, object_id, organisation_id, endpoint_id, mailed, facts)
   on sons.outbox to sons_app;
-
-create policy webhook_endpoint_registered on sons.webhook_endpoint for insert to sons_app with check ({_OWN});
-create policy webhook_endpoint_watched on sons.webhook_endpoint for update to sons_app
-  using ({_OWN} or {_SENDER});
 grant select, insert (id, organisation_id, url, events, created_at),
   update (failing_since, disabled_at, disabled_reason) on sons.webhook_endpoint to sons_app;
-
-create policy webhook_secret_made on sons.webhook_secret for insert to sons_app with check ({_OWN});
-create policy webhook_secret_ended on sons.webhook_secret for update to sons_app using ({_OWN});
+-- the secret can be written and never selected
 grant select (id, endpoint_id, organisation_id, created_at, expires_at),
   insert (id, endpoint_id, organisation_id, secret, created_at), update (expires_at)
   on sons.webhook_secret to sons_app;
-
-create policy delivery_replayed on sons.delivery for insert to sons_app
-  with check ({_OWN} and round > 1 and state = 'waiting' and attempts = 0);
-create policy delivery_sent on sons.delivery for update to sons_app using ({_SENDER});
 grant select,
   insert (outbox_id, organisation_id, endpoint_id, person_id, round, state, attempts, created_at, next_at),
   update (state, attempts, next_at, ended_at, last_status, last_problem) on sons.delivery to sons_app;
-
-create policy calendar_feed_created on sons.calendar_feed for insert to sons_app with check ({_OWN});
-create policy calendar_feed_revoked on sons.calendar_feed for update to sons_app using ({_OWN});
 grant select (id, organisation_id, created_at, created_by, revoked_at),
   insert (id, organisation_id, secret_sha256, created_at, created_by), update (revoked_at)
   on sons.calendar_feed to sons_app;
 
--- the sender writes to the mailboxes of the deliveries that wait
-create policy person_mailed on sons.person for select to sons_app using ({_SENDER} and exists (
-  select from sons.delivery d where d.person_id = person.id and d.state = 'waiting'));
-create index delivery_of_person on sons.delivery (person_id) where state = 'waiting';
-
-create policy membership_fanned_out on sons.membership for select to sons_case using (true);
-create policy person_fanned_out on sons.person for select to sons_case using (email is not null);
-create policy webhook_endpoint_fanned_out on sons.webhook_endpoint for select to sons_case
-  using (disabled_at is null);
-create policy delivery_fanned_out on sons.delivery for insert to sons_case
-  with check (round = 1 and state = 'waiting' and attempts = 0);
-create policy webhook_secret_signing on sons.webhook_secret for select to sons_case using ({_SENDER});
-create policy calendar_feed_asked on sons.calendar_feed for select to sons_case using (revoked_at is null);
 grant select (person_id, organisation_id) on sons.membership to sons_case;
 grant select (id, email) on sons.person to sons_case;
 grant select (id, organisation_id, events, disabled_at) on sons.webhook_endpoint to sons_case;
@@ -324,9 +331,6 @@ grant insert (outbox_id, organisation_id, endpoint_id, person_id, round, state, 
 grant select (endpoint_id, secret, created_at, expires_at) on sons.webhook_secret to sons_case;
 grant select (id, organisation_id, secret_sha256, revoked_at) on sons.calendar_feed to sons_case;
 """
-    ]
-)
-
 
 FUNCTIONS = """
 -- The secrets that sign for an endpoint now, the newest first; to anyone but the sender, none.
@@ -353,7 +357,7 @@ alter function sons.calendar_feed_of(bytea) owner to sons_case;
 
 
 async def _run() -> None:
-    await DB.run_script("\n".join((ENDPOINTS, OUTBOX, DELIVERIES, FEEDS, RIGHTS, FUNCTIONS)))
+    await DB.run_script("\n".join((ENDPOINTS, OUTBOX, DELIVERIES, FEEDS, RIGHTS, GRANTS, FUNCTIONS)))
 
 
 async def forwards() -> MigrationManager:
