@@ -1,4 +1,4 @@
-"""Suppliers before they are paid: enrolments with their pieces and decisions, bank accounts and their changes.
+"""Suppliers before they are paid: enrolments, their pieces and decisions, bank accounts and their changes.
 
 Everything here is a dated statement that is never edited, so that what was in force at an instant can still
 be asked later: a file is submitted again rather than corrected, a decision is a row, an account has a start
