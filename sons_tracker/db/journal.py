@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
@@ -25,6 +26,17 @@ class Author(Protocol):
     def auth_level(self) -> str: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One row to come: what `record` takes, but for the author."""
+
+    at: datetime
+    action: str
+    object_kind: str
+    object_id: str
+    facts: Mapping[str, Any]
+
+
 async def record(
     con: asyncpg.Connection,
     actor: Author,
@@ -40,19 +52,27 @@ async def record(
     hold identifiers, amounts in cents and dates, never the name of a person. Row-level security refuses a
     row signed for another organisation or role than those of the transaction.
     """
-    if at.tzinfo is None:
+    await record_all(con, actor, [Entry(at, action, object_kind, object_id, facts)])
+
+
+async def record_all(con: asyncpg.Connection, actor: Author, entries: Sequence[Entry]) -> None:
+    """Appends rows of one author in one statement, in their order; each as `record` would."""
+    if any(entry.at.tzinfo is None for entry in entries):
         raise ValueError("the business instant must say its offset")
     await con.execute(
         "insert into journal (at, person_id, organisation_id, role, token_id, auth_level,"
-        " action, object_kind, object_id, facts) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-        at,
+        " action, object_kind, object_id, facts)"
+        " select e.at, $1, $2, $3, $4, $5, e.action, e.kind, e.object_id, e.facts"
+        " from unnest($6::timestamptz[], $7::text[], $8::text[], $9::text[], $10::jsonb[])"
+        " with ordinality as e (at, action, kind, object_id, facts, place) order by e.place",
         actor.person_id,
         actor.organisation_id,
         actor.role,
         actor.token_id,
         actor.auth_level,
-        action,
-        object_kind,
-        object_id,
-        dict(facts),
+        [entry.at for entry in entries],
+        [entry.action for entry in entries],
+        [entry.object_kind for entry in entries],
+        [entry.object_id for entry in entries],
+        [dict(entry.facts) for entry in entries],
     )

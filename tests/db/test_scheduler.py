@@ -16,7 +16,8 @@ from sons_tracker import scheduler
 from sons_tracker.db.engine import transaction
 from sons_tracker.operations.actors import LOCAL_ADMIN, SCHEDULER
 from sons_tracker.operations.clock import SANDBOX_STARTS_AT, advance, declare
-from sons_tracker.scheduler import Fired, running, tick
+from sons_tracker.operations.deadlines import Due, Key, tick
+from sons_tracker.scheduler import running
 from tests.databases import ROOT, Database
 from tests.factories import AT
 
@@ -29,7 +30,7 @@ WORKER = """
 import asyncio, os
 from datetime import datetime
 from sons_tracker.db import engine
-from sons_tracker.scheduler import tick
+from sons_tracker.operations.deadlines import tick
 async def main():
     await engine.start(os.environ["APP_DSN"], role=os.environ.get("APP_ROLE"), max_size=2)
     while await tick(datetime.fromisoformat(os.environ["AT"]), limit=20):
@@ -43,7 +44,7 @@ async def plan(rule: str, dues: list[datetime]) -> None:
     async with transaction(SCHEDULER.context) as con:
         await con.execute(
             "insert into deadline (rule, object_id, due_at, kind, facts)"
-            " select $1, 'o' || n, due, 'order', '{\"n\": 1}'"
+            " select $1, 'o' || n, due, 'notice', '{}'"
             " from unnest($2::timestamptz[]) with ordinality as d (due, n)",
             rule,
             dues,
@@ -66,25 +67,34 @@ async def until_reached(count: int) -> None:
             await asyncio.sleep(0.01)
 
 
+MOMENT = timedelta(microseconds=1)
+"""A deadline is inclusive: it is reached once its last instant is over."""
+
+
+def keys(fired: list[Due]) -> list[Key]:
+    return [due.key for due in fired]
+
+
 async def test_what_is_due_fires_in_order_and_is_dated_by_its_due_instant(database: Database) -> None:
     dues = [AT + timedelta(days=2), AT, AT + timedelta(days=1), AT + timedelta(seconds=1)]
     await plan("R12", dues)
-    fired = await tick(AT + timedelta(days=1))
-    assert fired == [
-        Fired("R12", "o2", "order", AT),
-        Fired("R12", "o4", "order", AT + timedelta(seconds=1)),
-        Fired("R12", "o3", "order", AT + timedelta(days=1)),
+    fired = await tick(AT + timedelta(days=1) + MOMENT)
+    assert keys(fired) == [
+        (AT, "R12", "o2"),
+        (AT + timedelta(seconds=1), "R12", "o4"),
+        (AT + timedelta(days=1), "R12", "o3"),
     ]
-    assert await tick(AT + timedelta(days=1)) == []
+    assert await tick(AT + timedelta(days=1) + MOMENT) == []
     assert [row["at"] for row in await reached()] == [one.due_at for one in fired]
-    assert (await reached())[0]["facts"] == {"n": 1, "rule": "R12", "due_at": AT.isoformat()}
+    assert (await reached())[0]["facts"] == {"rule": "R12", "kind": "notice", "due_at": AT.isoformat()}
     assert {row["role"] for row in await reached()} == {"scheduler"}
 
 
-async def test_one_second_early_nothing_fires(database: Database) -> None:
+async def test_the_last_instant_still_counts(database: Database) -> None:
     await plan("R12", [AT])
-    assert await tick(AT - timedelta(seconds=1)) == []
-    assert len(await tick(AT)) == 1
+    assert await tick(AT - MOMENT) == []
+    assert await tick(AT) == []
+    assert keys(await tick(AT + MOMENT)) == [(AT, "R12", "o1")]
 
 
 async def test_a_superseded_deadline_never_fires(database: Database) -> None:
@@ -97,28 +107,23 @@ async def test_a_superseded_deadline_never_fires(database: Database) -> None:
 
 async def test_a_limit_leaves_the_rest_for_the_next_tick(database: Database) -> None:
     await plan("R12", [AT] * 5)
-    assert [len(await tick(AT, limit=2)) for _ in range(4)] == [2, 2, 1, 0]
+    assert [len(await tick(AT + MOMENT, limit=2)) for _ in range(4)] == [2, 2, 1, 0]
 
 
-async def test_an_effect_that_fails_leaves_its_deadline_due(
-    database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    await plan("R12", [AT])
-
-    async def fails(*_: object) -> None:
-        raise ZeroDivisionError
-
-    monkeypatch.setattr(scheduler.journal, "record", fails)
-    with pytest.raises(ZeroDivisionError):
-        await tick(AT)
-    monkeypatch.undo()
-    assert len(await tick(AT)) == 1
+async def test_a_tick_that_is_told_to_stop_fires_no_more(database: Database) -> None:
+    await plan("R12", [AT] * 5)
+    stop = asyncio.Event()
+    stop.set()
+    assert await tick(AT + MOMENT, stop=stop) == []
 
 
 async def test_ticks_of_one_process_share_the_work(database: Database) -> None:
     await plan("R12", [AT] * 60)
-    done = await asyncio.gather(*(tick(AT) for _ in range(6)))
-    assert Counter(one.object_id for fired in done for one in fired) == Counter(f"o{n}" for n in range(1, 61))
+    done = await asyncio.gather(*(tick(AT + MOMENT, limit=10) for _ in range(6)))
+    fired = [due.object_id for part in done for due in part] + [
+        due.object_id for due in await tick(AT + MOMENT)
+    ]
+    assert Counter(fired) == Counter(f"o{n}" for n in range(1, 61))
     assert len(await reached()) == 60
 
 
@@ -159,12 +164,12 @@ async def test_processes_killed_at_any_instant_neither_lose_nor_double_a_deadlin
 
 async def test_the_clock_ticks_on_the_business_instant(database: Database) -> None:
     await declare(LOCAL_ADMIN, "sandbox")
-    await plan("R12", [SANDBOX_STARTS_AT, SANDBOX_STARTS_AT + timedelta(days=1)])
+    await plan("R12", [SANDBOX_STARTS_AT - MOMENT, SANDBOX_STARTS_AT + timedelta(days=1)])
     async with running(seconds=0.02), asyncio.timeout(10):
         await until_reached(1)
         await asyncio.sleep(0.1)
         assert len(await reached()) == 1
-        await advance(LOCAL_ADMIN, SANDBOX_STARTS_AT + timedelta(days=1))
+        await advance(LOCAL_ADMIN, SANDBOX_STARTS_AT + timedelta(days=1, seconds=1))
         await until_reached(2)
 
 
@@ -173,7 +178,7 @@ async def test_leaving_sees_the_tick_under_way_through(
 ) -> None:
     entered, finished = asyncio.Event(), False
 
-    async def slow(_: datetime) -> list[Fired]:
+    async def slow(_: datetime, **__: object) -> list[Due]:
         nonlocal finished
         entered.set()
         await asyncio.sleep(0.2)
@@ -191,7 +196,7 @@ async def test_a_tick_that_fails_does_not_stop_the_clock(
 ) -> None:
     times, again = 0, asyncio.Event()
 
-    async def fails_once(_: datetime) -> list[Fired]:
+    async def fails_once(_: datetime, **__: object) -> list[Due]:
         nonlocal times
         times += 1
         if times == 1:

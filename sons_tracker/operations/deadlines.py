@@ -1,0 +1,257 @@
+"""Deadlines that come due: claimed by whichever process asks, taking effect once, dated by their due instant.
+
+A deadline is inclusive: it takes effect strictly after its last instant. The deadlines of one order take
+effect one after the other, under the lock of the order, so that two processes after a long stop never meet
+its clôture before its fermeture.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, TypeAlias
+from uuid import UUID
+
+import asyncpg
+
+from sons_tracker.db import journal
+from sons_tracker.db.engine import retrying, savepoint, transaction
+from sons_tracker.operations.actors import SCHEDULER
+
+ROWS_PER_TICK = 10_000
+_BATCH = 500
+_log = logging.getLogger(__name__)
+
+Key: TypeAlias = tuple[datetime, str, str]
+_BEGINNING: Key = (datetime.min.replace(tzinfo=UTC), "", "")
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A deadline that is reached. `facts` are those it was planned with: `label`, `source`, `a_confirmer`,
+    and for a reminder `of`, `days` and `deadline_at`. `object_id` is the order's unless `kind` is `answer`.
+    """
+
+    rule: str
+    object_id: str
+    due_at: datetime
+    kind: str
+    order_id: UUID | None
+    supplier_id: UUID | None
+    og_id: UUID | None
+    facts: Mapping[str, Any]
+    order_number: str | None = None
+
+    @property
+    def key(self) -> Key:
+        """Its place in the order of time."""
+        return self.due_at, self.rule, self.object_id
+
+
+Effect: TypeAlias = Callable[[asyncpg.Connection, Due, datetime], Awaitable[None]]
+"""What a deadline does, in the transaction of the tick and as the scheduler: `(con, due, at)`.
+
+Everything that it writes is dated `due.due_at`; `at`, the business instant of the tick, is only for what
+must not be dated before it was known. What it raises is undone and logged, and the deadline stays due.
+"""
+
+
+async def only_told(con: asyncpg.Connection, due: Due, at: datetime) -> None:
+    """The effect of what is journaled and announced, and nothing more."""
+
+
+_WHOLE_AGAIN = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
+"""What asks for the whole transaction again, not for one effect less."""
+
+_OLDEST = """
+select rule, object_id, due_at, order_id from deadline
+where due_at < $1 and fired_at is null and superseded_at is null
+  and (due_at, rule, object_id) > ($2, $3, $4)
+order by due_at, rule, object_id limit $5
+"""
+# An operation locks its order first and touches its deadlines after; so does the tick, and neither waits for
+# the other while holding what it needs.
+_ORDERS = "select id, number from purchase_order where id = any($1) order by id for no key update"
+_OF_ORDERS = """
+select rule, object_id, due_at, kind, order_id, supplier_id, og_id, facts from deadline
+where order_id = any($1) and fired_at is null and superseded_at is null
+  and (due_at, rule, object_id) <= ($2, $3, $4)
+"""
+_ALONE = """
+select d.rule, d.object_id, d.due_at, d.kind, d.order_id, d.supplier_id, d.og_id, d.facts
+from unnest($1::timestamptz[], $2::text[], $3::text[]) as k (due_at, rule, object_id)
+join deadline d on (d.due_at, d.rule, d.object_id) = (k.due_at, k.rule, k.object_id)
+where d.fired_at is null and d.superseded_at is null
+order by d.due_at, d.rule, d.object_id for update of d
+"""
+_MARK = """
+update deadline d set fired_at = $1
+from unnest($2::timestamptz[], $3::text[], $4::text[]) as k (due_at, rule, object_id)
+where (d.due_at, d.rule, d.object_id) = (k.due_at, k.rule, k.object_id)
+  and d.fired_at is null and d.superseded_at is null
+returning d.due_at, d.rule, d.object_id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """What became of the oldest deadlines after a place; `last` is the place of the last one looked at."""
+
+    fired: list[Due]
+    failed: list[Due]
+    last: Key
+
+
+async def tick(at: datetime, *, limit: int = ROWS_PER_TICK, stop: asyncio.Event | None = None) -> list[Due]:
+    """Fires what was due before the business instant `at`, oldest first; at most about `limit` deadlines.
+
+    Any number of processes may tick together. A batch is one transaction: killed anywhere, what it had
+    claimed is due again and its effects never happened. An effect that fails leaves its deadline due, and
+    the later ones of its order with it, until the next tick. `stop` ends the tick after its batch.
+    """
+    fired: list[Due] = []
+    failed: set[str] = set()
+    while True:
+        before, after = len(fired), _BEGINNING
+        while len(fired) < limit and not (stop and stop.is_set()):
+            batch = await _next_batch(at, min(_BATCH, limit - len(fired)), after, failed)
+            if batch is None:
+                break
+            fired += batch.fired
+            failed.update(_holder(due) for due in batch.failed)
+            after = batch.last
+        # another pass finds what the effects planned, and what another process held meanwhile
+        if len(fired) == before or len(fired) >= limit or (stop and stop.is_set()):
+            return fired
+
+
+async def fire_all(con: asyncpg.Connection, at: datetime) -> list[Due]:
+    """Fires everything due before `at` in the caller's transaction, whose context is the scheduler's, and
+    waits for the orders that are held. Returns those whose effect failed: they stay due.
+
+    Raises:
+        asyncpg.PostgresError: when an order stays held longer than the lock time-out.
+    """
+    left: list[Due] = []
+    failed: set[str] = set()
+    while True:
+        after, found = _BEGINNING, 0
+        while (batch := await _fire(con, at, _BATCH, after, failed, wait=True)) is not None:
+            found += len(batch.fired)
+            left += batch.failed
+            failed.update(_holder(due) for due in batch.failed)
+            after = batch.last
+        if not found:
+            return left
+
+
+@retrying
+async def _next_batch(at: datetime, size: int, after: Key, failed: Container[str]) -> _Batch | None:
+    async with transaction(SCHEDULER.context) as con:
+        return await _fire(con, at, size, after, failed, wait=False)
+
+
+async def _fire(
+    con: asyncpg.Connection, at: datetime, size: int, after: Key, failed: Container[str], *, wait: bool
+) -> _Batch | None:
+    """Fires the oldest deadlines after that place; None when there is none."""
+    oldest = await con.fetch(_OLDEST, at, *after, size)
+    if not oldest:
+        return None
+    batch = _Batch([], [], (oldest[-1]["due_at"], oldest[-1]["rule"], oldest[-1]["object_id"]))
+    stuck: set[str] = set()
+    effects = _effects()
+    dues = await _claim(con, oldest, batch.last, failed, wait=wait)
+    for effect, group in itertools.groupby(dues, key=lambda due: effects.get(due.kind, _unknown)):
+        if effect is only_told:
+            batch.fired.extend(await _reach(con, at, [due for due in group if _holder(due) not in stuck]))
+            continue
+        for due in group:
+            if _holder(due) in stuck:
+                continue
+            try:
+                async with savepoint(con):
+                    if await _reach(con, at, [due]):
+                        await effect(con, due, at)
+                        batch.fired.append(due)
+            except Exception as error:
+                if con.is_closed() or isinstance(error, _WHOLE_AGAIN):
+                    raise
+                _log.exception("deadline %s of %s, due %s, stays due", due.rule, due.object_id, due.due_at)
+                batch.failed.append(due)
+                stuck.add(_holder(due))
+    return batch
+
+
+def _effects() -> Mapping[str, Effect]:
+    # Late: an effect may plan deadlines or ask what time it is, and so import this module.
+    from sons_tracker.operations.effects import EFFECTS
+
+    return EFFECTS
+
+
+async def _unknown(con: asyncpg.Connection, due: Due, at: datetime) -> None:
+    raise LookupError(f"no effect is known for deadlines of kind {due.kind}")
+
+
+def _holder(due: Due) -> str:
+    """Whose deadlines wait when this one fails: those of its order, or itself alone."""
+    return str(due.key) if due.order_id is None else str(due.order_id)
+
+
+async def _claim(
+    con: asyncpg.Connection, oldest: Sequence[Any], last: Key, failed: Container[str], *, wait: bool
+) -> list[Due]:
+    """The deadlines among the oldest that nobody else is firing, in order, as they are once claimed.
+
+    With an order come all its deadlines up to `last`: an earlier one may have been held by another process.
+    """
+    patience = "" if wait else " skip locked"
+    orders = {row["order_id"] for row in oldest if row["order_id"] and str(row["order_id"]) not in failed}
+    alone = [key for row in oldest if not row["order_id"] and str(key := _key(row)) not in failed]
+    found: list[Due] = []
+    if orders:
+        numbers = {row["id"]: row["number"] for row in await con.fetch(_ORDERS + patience, list(orders))}
+        rows = await con.fetch(_OF_ORDERS, list(numbers), *last)
+        found += [Due(**dict(row), order_number=numbers[row["order_id"]]) for row in rows]
+    if alone:
+        found += [Due(**dict(row)) for row in await con.fetch(_ALONE + patience, *_columns(alone))]
+    return sorted(found, key=lambda due: due.key)
+
+
+async def _reach(con: asyncpg.Connection, at: datetime, dues: Sequence[Due]) -> list[Due]:
+    """Marks deadlines as fired, journals and announces them, in sets; those superseded meanwhile are not."""
+    if not dues:
+        return []
+    marked = {_key(row) for row in await con.fetch(_MARK, at, *_columns([due.key for due in dues]))}
+    reached = [due for due in dues if due.key in marked]
+    await journal.record_all(con, SCHEDULER, [_entry(due) for due in reached])
+    return reached
+
+
+def _entry(due: Due) -> journal.Entry:
+    facts: dict[str, Any] = {"rule": due.rule, "kind": due.kind, "due_at": due.due_at.isoformat()}
+    if due.kind == "reminder":
+        facts |= {name: due.facts[name] for name in ("of", "days", "deadline_at") if name in due.facts}
+    if due.order_id is None:
+        kind, object_id = "deadline", due.object_id
+    else:
+        kind, object_id = "order", str(due.order_id)
+        facts |= {"number": due.order_number, "object_id": due.object_id}
+    return journal.Entry(due.due_at, _event(due), kind, object_id, facts)
+
+
+def _event(due: Due) -> str:
+    return "deadline.reminder" if due.kind == "reminder" else "deadline.reached"
+
+
+def _key(row: Any) -> Key:
+    return row["due_at"], row["rule"], row["object_id"]
+
+
+def _columns(keys: Sequence[Key]) -> tuple[list[datetime], list[str], list[str]]:
+    return [key[0] for key in keys], [key[1] for key in keys], [key[2] for key in keys]
