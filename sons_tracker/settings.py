@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from sons_tracker.errors import ErrorCode, Fault, SonsError
 
@@ -38,6 +40,11 @@ class Settings:
     port: int
     instance: Instance
     appeal_text: str | None
+    smtp_url: str | None = field(repr=False)
+    """`smtp://` (STARTTLS, except on loopback) or `smtps://`, with the account; None: no e-mail leaves."""
+    mail_from: str | None
+    webhooks_on_loopback: bool
+    """A sandbox may send webhooks to its own machine, in plain HTTP: for trying them out."""
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Settings:
@@ -63,6 +70,10 @@ class Settings:
         asked = given.get("SONS_INSTANCE", "sandbox" if host in _LOOPBACK and not url else "real")
         if asked not in {"sandbox", "real"}:
             faults.append(Fault("SONS_INSTANCE", "Les valeurs possibles sont « sandbox » et « real »."))
+        smtp_url, mail_from = _mail(given, faults)
+        on_loopback = given.get("SONS_WEBHOOKS_LOOPBACK", "0")
+        if on_loopback not in {"0", "1"} or (on_loopback == "1" and asked != "sandbox"):
+            faults.append(Fault("SONS_WEBHOOKS_LOOPBACK", "0, ou 1 sur une instance de démonstration."))
         if faults:
             said = " ".join(f"{fault.where} : {fault.message}" for fault in faults)
             raise SonsError(
@@ -77,6 +88,9 @@ class Settings:
             port=port,
             instance="sandbox" if asked == "sandbox" else "real",
             appeal_text=given.get("SONS_APPEAL_TEXT"),
+            smtp_url=smtp_url,
+            mail_from=mail_from,
+            webhooks_on_loopback=on_loopback == "1",
         )
 
 
@@ -85,6 +99,26 @@ def _port(text: str, faults: list[Fault]) -> int:
         return int(text)
     faults.append(Fault("SONS_PORT", "Un port est un nombre de 1 à 65535."))
     return 0
+
+
+def _mail(given: Mapping[str, str], faults: list[Fault]) -> tuple[str | None, str | None]:
+    url, sender = given.get("SONS_SMTP_URL"), given.get("SONS_MAIL_FROM")
+    if url is not None and not _is_smtp(url):
+        faults.append(Fault("SONS_SMTP_URL", "L'adresse est de la forme « smtp[s]://compte@serveur:port »."))
+    if sender is not None and not re.fullmatch(r"[^\s@<>,;:\"()\[\]]+@[A-Za-z0-9.-]+", sender):
+        faults.append(Fault("SONS_MAIL_FROM", "L'expéditeur est une adresse simple, « nom@domaine »."))
+    if (url is None) != (sender is None):
+        missing = "SONS_SMTP_URL" if url is None else "SONS_MAIL_FROM"
+        faults.append(Fault(missing, "SONS_SMTP_URL et SONS_MAIL_FROM se donnent ensemble."))
+    return url, sender
+
+
+def _is_smtp(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in {"smtp", "smtps"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def _default_home(given: Mapping[str, str]) -> Path:

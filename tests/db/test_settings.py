@@ -72,5 +72,44 @@ def test_a_port_is_a_number_from_1_to_65535(port: str) -> None:
         Settings.from_env({"SONS_PORT": port})
 
 
+MAIL = {"SONS_SMTP_URL": "smtp://compte:s3cret@mail.example.org:587", "SONS_MAIL_FROM": "sons@example.org"}
+
+
+def test_a_mail_server_comes_with_its_sender_and_hides_its_password() -> None:
+    settings = Settings.from_env(MAIL)
+    assert settings.smtp_url == MAIL["SONS_SMTP_URL"]
+    assert "s3cret" not in repr(settings)
+    assert Settings.from_env({}).smtp_url is None
+    for name in MAIL:
+        with pytest.raises(SonsError, match="se donnent ensemble"):
+            Settings.from_env({key: value for key, value in MAIL.items() if key != name})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SONS_SMTP_URL", "http://mail.example.org"),
+        ("SONS_SMTP_URL", "smtp://"),
+        ("SONS_SMTP_URL", "smtp://mail.example.org:port"),
+        ("SONS_MAIL_FROM", "sons"),
+        ("SONS_MAIL_FROM", "a@b, c@d"),
+        ("SONS_MAIL_FROM", "a@b.fr\nBcc: c@d.fr"),
+        ("SONS_WEBHOOKS_LOOPBACK", "oui"),
+    ],
+)
+def test_a_wrong_way_out_is_said(name: str, value: str) -> None:
+    with pytest.raises(SonsError) as caught:
+        Settings.from_env(MAIL | {name: value})
+    assert [fault.where for fault in caught.value.faults] == [name]
+
+
+def test_only_a_sandbox_may_send_webhooks_to_its_own_machine() -> None:
+    given = {"SONS_WEBHOOKS_LOOPBACK": "1"}
+    assert Settings.from_env(given).webhooks_on_loopback
+    assert not Settings.from_env({}).webhooks_on_loopback
+    with pytest.raises(SonsError, match="SONS_WEBHOOKS_LOOPBACK"):
+        Settings.from_env(given | {"SONS_INSTANCE": "real"})
+
+
 def test_resources_stand_in_the_checkout_or_in_the_wheel() -> None:
     assert (resource("migrations") / "m0001_foundation.py").is_file()
