@@ -18,9 +18,10 @@ from sons_tracker.operations.actors import Actor, require
 from sons_tracker.operations.acts import Refused, perform
 from sons_tracker.operations.bank_numbers import BankNumbers
 from sons_tracker.operations.idempotency import Answer, Key
+from sons_tracker.operations.outbox import announce
 from sons_tracker.operations.requests import PARIS, known_on
 from sons_tracker.operations.supplier_views import SUPPLIER_ROLES, ChangeView, SupplierView
-from sons_tracker.operations.suppliers import load_supplier, lock_supplier, tell_members
+from sons_tracker.operations.suppliers import load_supplier, lock_supplier
 from sons_tracker.rules.actions import Reason
 
 WAITING_DAYS = 3
@@ -176,6 +177,6 @@ async def _told(
     facts = {"supplier_id": str(supplier_id), "takes_effect_at": effect}
     await journal.record(con, actor, at, event, "bank_account", str(change_id), facts)
     # The masked number lets a member recognise the account; the number itself never leaves its table.
-    told = {"iban_masked": change.iban_masked, "takes_effect_at": effect}
-    await tell_members(con, at, event, "bank_account", change_id, supplier_id, told)
+    told = {"iban_masked": change.iban_masked, "until": effect}
+    await announce(con, at, event, "bank_account", str(change_id), (supplier_id,), told)
     return view

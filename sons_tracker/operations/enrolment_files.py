@@ -14,9 +14,10 @@ from sons_tracker.errors import ErrorCode, Fault, SonsError
 from sons_tracker.operations.actors import Actor, require
 from sons_tracker.operations.acts import Refused, perform
 from sons_tracker.operations.idempotency import Answer, Key
+from sons_tracker.operations.outbox import announce
 from sons_tracker.operations.requests import known_on
 from sons_tracker.operations.supplier_views import DECIDERS, SUPPLIER_ROLES, Mandate, SupplierView
-from sons_tracker.operations.suppliers import load_supplier, lock_supplier, tell_members
+from sons_tracker.operations.suppliers import load_supplier, lock_supplier
 from sons_tracker.rules.actions import Reason
 from sons_tracker.rules.french import date_fr
 
@@ -68,7 +69,7 @@ async def submit(
         await _write(con, actor, supplier_id, number, file, at)
         facts = {"number": number, "vat_liable": file.vat_liable, "vat_from_on": file.vat_from_on.isoformat()}
         await journal.record(con, actor, at, "enrolment.submitted", "supplier", str(supplier_id), facts)
-        await tell_members(con, at, "enrolment.submitted", "supplier", supplier_id, supplier_id, facts)
+        await announce(con, at, "enrolment.submitted", "supplier", str(supplier_id), (supplier_id,), facts)
         return await load_supplier(con, actor, supplier_id, at)
 
     return await perform(actor, at, key, work, render)
@@ -147,7 +148,7 @@ async def _decide(
         event = "enrolment.correction_asked" if wrong else "enrolment.validated"
         await journal.record(con, actor, at, event, "supplier", str(supplier_id), {"number": number})
         told = {"number": number, "reasons": list(wrong)}
-        await tell_members(con, at, event, "supplier", supplier_id, supplier_id, told)
+        await announce(con, at, event, "supplier", str(supplier_id), (supplier_id,), told)
         return await load_supplier(con, actor, supplier_id, at)
 
     return await perform(actor, at, key, work, render)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -111,18 +110,6 @@ async def lock_supplier(con: asyncpg.Connection, supplier_id: UUID) -> None:
     await con.execute(
         "select pg_advisory_xact_lock(hashtext('sons.supplier'), hashtext($1))", str(supplier_id)
     )
-
-
-async def tell_members(
-    con: asyncpg.Connection,
-    at: datetime,
-    event: str,
-    object_kind: str,
-    object_id: UUID,
-    supplier_id: UUID,
-    facts: Mapping[str, Any],
-) -> None:
-    """Tells every member of the supplier of an act, in its transaction; `facts` never hold an IBAN."""
 
 
 async def load_supplier(
