@@ -21,6 +21,8 @@ import asyncpg
 from sons_tracker.db import journal
 from sons_tracker.db.engine import retrying, savepoint, transaction
 from sons_tracker.operations.actors import SCHEDULER
+from sons_tracker.operations.outbox import Announcement, announce_all
+from sons_tracker.rules.lifecycle import OPEN_STATES
 
 ROWS_PER_TICK = 10_000
 _BATCH = 500
@@ -75,7 +77,12 @@ order by due_at, rule, object_id limit $5
 """
 # An operation locks its order first and touches its deadlines after; so does the tick, and neither waits for
 # the other while holding what it needs.
-_ORDERS = "select id, number from purchase_order where id = any($1) order by id for no key update"
+_ORDERS = """
+select o.id, o.number, o.state,
+       array(select r.kind from financing_request r
+             where r.order_id = o.id and r.state <> 'inadmissible') as asked
+from purchase_order o where o.id = any($1) order by o.id for no key update of o
+"""
 _OF_ORDERS = """
 select rule, object_id, due_at, kind, order_id, supplier_id, og_id, facts from deadline
 where order_id = any($1) and fired_at is null and superseded_at is null
@@ -87,6 +94,12 @@ from unnest($1::timestamptz[], $2::text[], $3::text[]) as k (due_at, rule, objec
 join deadline d on (d.due_at, d.rule, d.object_id) = (k.due_at, k.rule, k.object_id)
 where d.fired_at is null and d.superseded_at is null
 order by d.due_at, d.rule, d.object_id for update of d
+"""
+_SILENCE = """
+update deadline d set superseded_at = d.due_at
+from unnest($1::timestamptz[], $2::text[], $3::text[]) as k (due_at, rule, object_id)
+where (d.due_at, d.rule, d.object_id) = (k.due_at, k.rule, k.object_id)
+  and d.fired_at is null and d.superseded_at is null
 """
 _MARK = """
 update deadline d set fired_at = $1
@@ -204,23 +217,46 @@ def _holder(due: Due) -> str:
 
 
 async def _claim(
-    con: asyncpg.Connection, oldest: Sequence[Any], last: Key, failed: Container[str], *, wait: bool
+    con: asyncpg.Connection,
+    oldest: Sequence[Any],
+    last: Key,
+    failed: Container[str],
+    *,
+    wait: bool,
 ) -> list[Due]:
     """The deadlines among the oldest that nobody else is firing, in order, as they are once claimed.
 
     With an order come all its deadlines up to `last`: an earlier one may have been held by another process.
+    Reminders that have nothing left to say are superseded.
     """
     patience = "" if wait else " skip locked"
     orders = {row["order_id"] for row in oldest if row["order_id"] and str(row["order_id"]) not in failed}
     alone = [key for row in oldest if not row["order_id"] and str(key := _key(row)) not in failed]
     found: list[Due] = []
     if orders:
-        numbers = {row["id"]: row["number"] for row in await con.fetch(_ORDERS + patience, list(orders))}
-        rows = await con.fetch(_OF_ORDERS, list(numbers), *last)
-        found += [Due(**dict(row), order_number=numbers[row["order_id"]]) for row in rows]
+        held = {row["id"]: row for row in await con.fetch(_ORDERS + patience, list(orders))}
+        rows = await con.fetch(_OF_ORDERS, list(held), *last)
+        dues = [Due(**dict(row), order_number=held[row["order_id"]]["number"]) for row in rows]
+        moot = {due.key for due in dues if due.kind == "reminder" and _is_moot(due, held[due.order_id])}
+        if moot:
+            await con.execute(_SILENCE, *_columns(list(moot)))
+        found += [due for due in dues if due.key not in moot]
     if alone:
         found += [Due(**dict(row)) for row in await con.fetch(_ALONE + patience, *_columns(alone))]
     return sorted(found, key=lambda due: due.key)
+
+
+# What a deadline waits for; a reminder of what has come would only alarm.
+_MET_BY_REQUEST = {"fermeture": "advance", "cloture": "solde"}
+_WAITS_FOR_FILE = ("waiting_referencing", "to_review")
+
+
+def _is_moot(due: Due, order: Any) -> bool:
+    """Whether a reminder has nothing left to say: its order is over, or has what its deadline waits for."""
+    of = due.facts.get("of")
+    if of == "complete_file":
+        return order["state"] not in _WAITS_FOR_FILE
+    return order["state"] not in OPEN_STATES or _MET_BY_REQUEST.get(str(of)) in order["asked"]
 
 
 async def _reach(con: asyncpg.Connection, at: datetime, dues: Sequence[Due]) -> list[Due]:
@@ -230,6 +266,7 @@ async def _reach(con: asyncpg.Connection, at: datetime, dues: Sequence[Due]) -> 
     marked = {_key(row) for row in await con.fetch(_MARK, at, *_columns([due.key for due in dues]))}
     reached = [due for due in dues if due.key in marked]
     await journal.record_all(con, SCHEDULER, [_entry(due) for due in reached])
+    await announce_all(con, [_announcement(due) for due in reached if due.order_id is not None])
     return reached
 
 
@@ -243,6 +280,21 @@ def _entry(due: Due) -> journal.Entry:
         kind, object_id = "order", str(due.order_id)
         facts |= {"number": due.order_number, "object_id": due.object_id}
     return journal.Entry(due.due_at, _event(due), kind, object_id, facts)
+
+
+def _announcement(due: Due) -> Announcement:
+    """To the supplier and to the OG; `until` is the last instant that they still have."""
+    facts = {
+        **due.facts,
+        "order_id": str(due.order_id),
+        "order_number": due.order_number,
+        "rule": due.rule,
+        "kind": due.kind,
+    }
+    if due.kind == "reminder":
+        facts["until"] = due.facts["deadline_at"]
+    recipients = [party for party in (due.supplier_id, due.og_id) if party is not None]
+    return Announcement(due.due_at, _event(due), "order", str(due.order_id), recipients, facts)
 
 
 def _event(due: Due) -> str:
