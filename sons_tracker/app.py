@@ -11,7 +11,7 @@ from litestar.di import Provide
 from litestar.handlers import HTTPRouteHandler
 
 from sons_tracker import scheduler
-from sons_tracker.api import documentation, essms, health, law, orders
+from sons_tracker.api import documentation, essms, health, law, orders, suppliers
 from sons_tracker.api.contract import contract_of
 from sons_tracker.api.problems import handle_exception
 from sons_tracker.api.security import add_headers, authorise, current_actor, is_automatic
@@ -26,6 +26,7 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     *law.HANDLERS,
     *orders.HANDLERS,
     *essms.HANDLERS,
+    *suppliers.HANDLERS,
     *documentation.HANDLERS,
 )
 

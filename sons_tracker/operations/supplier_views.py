@@ -77,17 +77,14 @@ class ChangeView:
 
 
 @dataclass(frozen=True, slots=True)
-class SupplierView:
-    """A supplier as one actor sees it at an instant; `changes` from the newest to the oldest."""
+class SupplierSummary:
+    """A supplier on a page; `enrolment` is None when no file was ever submitted."""
 
     id: UUID
     kind: str
     name: str
     siren: str | None
     enrolment: Enrolment | None
-    file: FileView | None
-    changes: tuple[ChangeView, ...]
-    actions: tuple[Action, ...] = ()
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -95,6 +92,15 @@ class SupplierView:
         if self.enrolment is None:
             return ("aucun dossier d'enrôlement n'est déposé",)
         return self.enrolment.missing
+
+
+@dataclass(frozen=True, slots=True)
+class SupplierView(SupplierSummary):
+    """A supplier as one actor sees it at an instant; `changes` from the newest to the oldest."""
+
+    file: FileView | None
+    changes: tuple[ChangeView, ...]
+    actions: tuple[Action, ...] = ()
 
     @property
     def in_force(self) -> ChangeView | None:
@@ -104,17 +110,6 @@ class SupplierView:
     def action(self, code: str) -> Action:
         """The action of that code, which the actor's role has."""
         return next(one for one in self.actions if one.code == code)
-
-
-@dataclass(frozen=True, slots=True)
-class SupplierSummary:
-    """A supplier on a page; `enrolment` is None when no file was ever submitted."""
-
-    id: UUID
-    kind: str
-    name: str
-    siren: str | None
-    enrolment: Enrolment | None
 
 
 @dataclass(frozen=True, slots=True)
