@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+from collections import deque
 from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -66,6 +67,8 @@ async def only_told(con: asyncpg.Connection, due: Due, at: datetime) -> None:
     """The effect of what is journaled and announced, and nothing more."""
 
 
+# What is checked at the commit would otherwise fail there, and take the whole batch with it, tick after tick.
+_CHECK_NOW = "set constraints all immediate; set constraints all deferred"
 _WHOLE_AGAIN = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
 """What asks for the whole transaction again, not for one effect less."""
 
@@ -77,16 +80,16 @@ order by due_at, rule, object_id limit $5
 """
 # An operation locks its order first and touches its deadlines after; so does the tick, and neither waits for
 # the other while holding what it needs.
-_ORDERS = """
-select o.id, o.number, o.state,
-       array(select r.kind from financing_request r
-             where r.order_id = o.id and r.state <> 'inadmissible') as asked
-from purchase_order o where o.id = any($1) order by o.id for no key update of o
-"""
+_ORDERS = "select id from purchase_order where id = any($1) order by id for no key update"
+# A statement of its own: what its orders' last holder has written is visible to it.
 _OF_ORDERS = """
-select rule, object_id, due_at, kind, order_id, supplier_id, og_id, facts from deadline
-where order_id = any($1) and fired_at is null and superseded_at is null
-  and (due_at, rule, object_id) <= ($2, $3, $4)
+select d.rule, d.object_id, d.due_at, d.kind, d.order_id, d.supplier_id, d.og_id, d.facts,
+       o.number as order_number, o.state,
+       case when d.kind = 'reminder' then array(select r.kind from financing_request r
+         where r.order_id = d.order_id and r.state <> 'inadmissible') end as asked
+from deadline d join purchase_order o on o.id = d.order_id
+where d.order_id = any($1) and d.fired_at is null and d.superseded_at is null
+  and (d.due_at, d.rule, d.object_id) <= ($2, $3, $4)
 """
 _ALONE = """
 select d.rule, d.object_id, d.due_at, d.kind, d.order_id, d.supplier_id, d.og_id, d.facts
@@ -101,6 +104,7 @@ from unnest($1::timestamptz[], $2::text[], $3::text[]) as k (due_at, rule, objec
 where (d.due_at, d.rule, d.object_id) = (k.due_at, k.rule, k.object_id)
   and d.fired_at is null and d.superseded_at is null
 """
+_DUE_COLUMNS = ("rule", "object_id", "due_at", "kind", "order_id", "supplier_id", "og_id", "facts")
 _MARK = """
 update deadline d set fired_at = $1
 from unnest($2::timestamptz[], $3::text[], $4::text[]) as k (due_at, rule, object_id)
@@ -179,24 +183,31 @@ async def _fire(
     stuck: set[str] = set()
     effects = _effects()
     dues = await _claim(con, oldest, batch.last, failed, wait=wait)
-    for effect, group in itertools.groupby(dues, key=lambda due: effects.get(due.kind, _unknown)):
-        if effect is only_told:
-            batch.fired.extend(await _reach(con, at, [due for due in group if _holder(due) not in stuck]))
-            continue
-        for due in group:
-            if _holder(due) in stuck:
+    for effect, grouped in itertools.groupby(dues, key=lambda due: effects.get(due.kind, _unknown)):
+        group = list(grouped)
+        parts = deque([group] if effect is only_told else [[due] for due in group])
+        while parts:
+            part = [due for due in parts.popleft() if _holder(due) not in stuck]
+            if not part:
                 continue
             try:
                 async with savepoint(con):
-                    if await _reach(con, at, [due]):
+                    reached = await _reach(con, at, part)
+                    for due in reached:
                         await effect(con, due, at)
-                        batch.fired.append(due)
+                    await con.execute(_CHECK_NOW)
             except Exception as error:
                 if con.is_closed() or isinstance(error, _WHOLE_AGAIN):
                     raise
+                if len(part) > 1:
+                    parts.extendleft([due] for due in reversed(part))
+                    continue
+                due = part[0]
                 _log.exception("deadline %s of %s, due %s, stays due", due.rule, due.object_id, due.due_at)
                 batch.failed.append(due)
                 stuck.add(_holder(due))
+            else:
+                batch.fired.extend(reached)
     return batch
 
 
@@ -234,15 +245,14 @@ async def _claim(
     alone = [key for row in oldest if not row["order_id"] and str(key := _key(row)) not in failed]
     found: list[Due] = []
     if orders:
-        held = {row["id"]: row for row in await con.fetch(_ORDERS + patience, list(orders))}
-        rows = await con.fetch(_OF_ORDERS, list(held), *last)
-        dues = [Due(**dict(row), order_number=held[row["order_id"]]["number"]) for row in rows]
-        moot = {due.key for due in dues if due.kind == "reminder" and _is_moot(due, held[due.order_id])}
+        held = [row["id"] for row in await con.fetch(_ORDERS + patience, list(orders))]
+        rows = await con.fetch(_OF_ORDERS, held, *last)
+        moot = {_key(row) for row in rows if row["kind"] == "reminder" and _is_moot(row)}
         if moot:
             await con.execute(_SILENCE, *_columns(list(moot)))
-        found += [due for due in dues if due.key not in moot]
+        found += [_due(row) for row in rows if _key(row) not in moot]
     if alone:
-        found += [Due(**dict(row)) for row in await con.fetch(_ALONE + patience, *_columns(alone))]
+        found += [_due(row) for row in await con.fetch(_ALONE + patience, *_columns(alone))]
     return sorted(found, key=lambda due: due.key)
 
 
@@ -251,18 +261,16 @@ _MET_BY_REQUEST = {"fermeture": "advance", "cloture": "solde"}
 _WAITS_FOR_FILE = ("waiting_referencing", "to_review")
 
 
-def _is_moot(due: Due, order: Any) -> bool:
+def _is_moot(row: Any) -> bool:
     """Whether a reminder has nothing left to say: its order is over, or has what its deadline waits for."""
-    of = due.facts.get("of")
+    of = row["facts"].get("of")
     if of == "complete_file":
-        return order["state"] not in _WAITS_FOR_FILE
-    return order["state"] not in OPEN_STATES or _MET_BY_REQUEST.get(str(of)) in order["asked"]
+        return row["state"] not in _WAITS_FOR_FILE
+    return row["state"] not in OPEN_STATES or _MET_BY_REQUEST.get(of) in row["asked"]
 
 
 async def _reach(con: asyncpg.Connection, at: datetime, dues: Sequence[Due]) -> list[Due]:
     """Marks deadlines as fired, journals and announces them, in sets; those superseded meanwhile are not."""
-    if not dues:
-        return []
     marked = {_key(row) for row in await con.fetch(_MARK, at, *_columns([due.key for due in dues]))}
     reached = [due for due in dues if due.key in marked]
     await journal.record_all(con, SCHEDULER, [_entry(due) for due in reached])
@@ -291,7 +299,7 @@ def _announcement(due: Due) -> Announcement:
         "rule": due.rule,
         "kind": due.kind,
     }
-    if due.kind == "reminder":
+    if "deadline_at" in due.facts:
         facts["until"] = due.facts["deadline_at"]
     recipients = [party for party in (due.supplier_id, due.og_id) if party is not None]
     return Announcement(due.due_at, _event(due), "order", str(due.order_id), recipients, facts)
@@ -299,6 +307,11 @@ def _announcement(due: Due) -> Announcement:
 
 def _event(due: Due) -> str:
     return "deadline.reminder" if due.kind == "reminder" else "deadline.reached"
+
+
+def _due(row: Any) -> Due:
+    number = row.get("order_number")
+    return Due(**{name: row[name] for name in _DUE_COLUMNS}, order_number=number)
 
 
 def _key(row: Any) -> Key:
