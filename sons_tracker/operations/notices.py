@@ -86,6 +86,9 @@ EVENTS: dict[str, Event] = {
     "deadline.reminder": Event(
         "Rappel d'échéance", "Accomplissez l'étape attendue avant l'échéance.", mailed=True
     ),
+    "deadline.moved": Event(
+        "Échéance déplacée par un nouveau texte", "La nouvelle date remplace l'ancienne.", mailed=True
+    ),
     "deadline.reached": Event("Échéance atteinte", mailed=True),
     "amendment.proposed": Event(
         "Avenant proposé", f"{_CHECK_PERIMETER} Acceptez-le ou refusez-le.", mailed=True
