@@ -21,6 +21,8 @@ LONGEST_FILE = 400
 # rate, a count of days or a threshold has no place here: it belongs to a file of sons_tracker/law.
 NUMBERS_WITH_A_REASON = {
     ("context.py", 20): "how much of a wrong code a message shows",
+    ("french.py", 10): "tenths in a unit",
+    ("french.py", 1000): "tenths of a per cent in a whole",
     ("grant_stage.py", 20): "how much of a wrong code a message shows",
     ("identifiers.py", 8): "a FINESS number that lost its leading zero",
     ("identifiers.py", 9): "length of a FINESS number",

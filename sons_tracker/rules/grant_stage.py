@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import date, datetime, time
-from zoneinfo import ZoneInfo
+from datetime import date, datetime
 
 from sons_tracker.errors import ErrorCode, SonsError
 from sons_tracker.rules.case import AskedEssms, Grant, GrantCase, SonsOrder
@@ -20,11 +19,11 @@ from sons_tracker.rules.crossing import (
     software_word,
 )
 from sons_tracker.rules.french import count_fr, date_fr
+from sons_tracker.rules.lock import Lock, lock_at
 from sons_tracker.rules.parameters import Confiance, Version, required
 from sons_tracker.rules.texts import Cell, Law, Vague
 from sons_tracker.rules.verdicts import Facts, Finding, Outcome, Verdict, grouped, severity
 
-PARIS = ZoneInfo("Europe/Paris")
 Judge = Callable[[AskedEssms], Finding]
 
 
@@ -200,11 +199,7 @@ def r28_second_grant(ctx: GrantContext) -> Judge:
 
 
 def r29_lock(ctx: GrantContext) -> Judge:
-    """R29 (S2:500, S2:516-519): from the lock on, no cancellation of an order to ask for an acquisition.
-
-    The lock is the earlier of the deposit of the VA at the ASP and the instant that the text gives. A
-    cancellation that the text did not yet forbid in public is for a person to settle.
-    """
+    """R29 (S2:500, S2:516-519): from the lock on, no cancellation of an order to ask for an acquisition."""
     source = RULES["R29"].source
     version = ctx.vague.cancellation_lock.find(ctx.on, ctx.known_on)
     unasked = _unasked("R29", "une commande SONS annulée")
@@ -223,46 +218,43 @@ def r29_lock(ctx: GrantContext) -> Judge:
     return judge
 
 
+_LOCKED: Mapping[Lock, tuple[str, str | None]] = {
+    Lock.NO_TEXT: ("Aucun texte connu à ce jour ne verrouille les annulations.", None),
+    Lock.BEFORE: ("La commande SONS de cet ESSMS a été annulée avant le verrou, celui {which}.", None),
+    Lock.OTHER_MOTIVE: (
+        "La commande SONS de cet ESSMS a été annulée pour un autre motif qu'une acquisition.",
+        None,
+    ),
+    Lock.UNKNOWN_MOTIVE: (
+        "Le motif de l'annulation de la commande SONS, postérieure au verrou, n'est pas connu.",
+        "Faire préciser le motif de l'annulation par l'organisme gestionnaire.",
+    ),
+    Lock.UNPUBLISHED: (
+        "La commande SONS de cet ESSMS a été annulée après le verrou, celui {which}, mais avant la"
+        " publication du texte qui l'institue, le {published}.",
+        "Attendre la décision d'un contrôleur.",
+    ),
+    Lock.CLOSED: (
+        "La commande SONS de cet ESSMS a été annulée après le verrou, celui {which}, pour demander une"
+        " acquisition.",
+        "Retirer cet ESSMS du projet d'acquisition.",
+    ),
+}
+
+
 def _cancelled(version: Version[datetime] | None, order: SonsOrder, at: datetime) -> Finding:
     """What the lock says of one cancellation, at the aware instant `at`."""
-    facts = _order_facts(order)
-    if version is None:
-        return Finding(
-            Outcome.PASS,
-            "Aucun texte connu à ce jour ne verrouille les annulations.",
-            RULES["R29"].source,
-            None,
-            facts,
-        )
-    of_text = required(version)
-    lock = of_text if order.va_deposited_at is None else min(of_text, order.va_deposited_at)
-    facts = (*facts, ("lock", lock.astimezone(PARIS).isoformat(timespec="seconds")))
-    published_at = datetime.combine(version.publie_le, time.min, PARIS)
-    a_confirmer = version.a_confirmer
-    why = "du dépôt de la VA à l'ASP" if lock < of_text else f"du {date_fr(lock.astimezone(PARIS).date())}"
-    if at < lock:
-        message = f"La commande SONS de cet ESSMS a été annulée avant le verrou, celui {why}."
-        return Finding(Outcome.PASS, message, version.source, None, facts, a_confirmer=a_confirmer)
-    if order.for_acquisition is False:
-        message = "La commande SONS de cet ESSMS a été annulée pour un autre motif qu'une acquisition."
-        return Finding(Outcome.PASS, message, version.source, None, facts, a_confirmer=a_confirmer)
-    if order.for_acquisition is None:
-        message = "Le motif de l'annulation de la commande SONS, postérieure au verrou, n'est pas connu."
-        remedy = "Faire préciser le motif de l'annulation par l'organisme gestionnaire."
-        return Finding(Outcome.UNKNOWN, message, version.source, remedy, facts, a_confirmer=a_confirmer)
-    if at < published_at:
-        message = (
-            f"La commande SONS de cet ESSMS a été annulée après le verrou, celui {why}, mais avant la"
-            f" publication du texte qui l'institue, le {date_fr(version.publie_le)}."
-        )
-        remedy = "Attendre la décision d'un contrôleur."
-        return Finding(Outcome.REVIEW, message, version.source, remedy, facts, a_confirmer=a_confirmer)
-    message = (
-        f"La commande SONS de cet ESSMS a été annulée après le verrou, celui {why}, pour demander une"
-        " acquisition."
+    found = lock_at(version, at, order.va_deposited_at, order.for_acquisition)
+    message, remedy = _LOCKED[found.lock]
+    published = "" if version is None else date_fr(version.publie_le)
+    return Finding(
+        found.outcome,
+        message.format(which=found.which, published=published),
+        RULES["R29"].source if version is None else version.source,
+        remedy,
+        (*_order_facts(order), *found.facts),
+        a_confirmer=version is not None and version.a_confirmer,
     )
-    remedy = "Retirer cet ESSMS du projet d'acquisition."
-    return Finding(Outcome.FAIL, message, version.source, remedy, facts, a_confirmer=a_confirmer)
 
 
 def r30_earlier_financing(ctx: GrantContext) -> Judge:

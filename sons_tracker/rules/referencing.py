@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
+from sons_tracker.rules.case import Referencing
 from sons_tracker.rules.catalogue import RULES
 from sons_tracker.rules.context import Context
 from sons_tracker.rules.french import count_fr, date_fr
 from sons_tracker.rules.parameters import required
+from sons_tracker.rules.texts import Dispositif
 from sons_tracker.rules.verdicts import Facts, Finding, Outcome
 
 
@@ -95,32 +97,41 @@ def r11_referenced(ctx: Context) -> Finding:
 
 
 def r12_delay(ctx: Context) -> Finding:
+    """R12 at the deposit of the order."""
+    lines = None if ctx.case.solution is None else ctx.referencings
+    return delay_finding(ctx.dispositif, lines, ctx.on, ctx.known_on)
+
+
+def delay_finding(
+    dispositif: Dispositif, lines: tuple[Referencing, ...] | None, on: date, known_on: date
+) -> Finding:
     """R12 (S0:1602) read with C2 and C16: calendar days from the order to the complete file.
 
     The delay runs to the submission, included. A submission may be learnt later: until the delay is over
-    and nothing is known the order waits; a deposit after it, with nothing known, is refused.
+    and nothing is known the order waits; after it, with nothing known, it is refused. `lines`: what the ANS
+    list says of the version under this dispositif, None when no list knows it; `on`: the signature.
     """
-    version = ctx.dispositif.referencing_delay_days.find(ctx.on, ctx.known_on)
-    if ctx.referenced_at_signature:
+    version = dispositif.referencing_delay_days.find(on, known_on)
+    if lines is not None and any(line.covers(on) for line in lines):
         return Finding(
             Outcome.PASS, "Sans objet : la version était référencée à la signature.", RULES["R12"].source
         )
-    due_on = complete_file_due_on(ctx)
-    if version is None or due_on is None:
+    if version is None:
         return Finding(
             Outcome.UNKNOWN, "Aucun délai de référencement n'est connu à cette date.", RULES["R12"].source
         )
-    if ctx.case.solution is None:
+    if lines is None:
         return Finding(
             Outcome.UNKNOWN,
             "La solution n'étant pas connue, le dépôt de son dossier ne peut être vérifié.",
             version.source,
             "Vérifier le code de la version de la solution.",
         )
+    due_on = on + timedelta(days=required(version))
     days = count_fr(required(version), "jour calendaire", "jours calendaires")
-    files = [r.complete_file_on for r in ctx.referencings if r.complete_file_on is not None]
-    referenced = [r.referenced_from for r in ctx.referencings if r.referenced_from is not None]
-    facts: Facts = (("signed_on", ctx.on.isoformat()), ("due_on", due_on.isoformat()))
+    files = [r.complete_file_on for r in lines if r.complete_file_on is not None]
+    referenced = [r.referenced_from for r in lines if r.referenced_from is not None]
+    facts: Facts = (("signed_on", on.isoformat()), ("due_on", due_on.isoformat()))
     confirm = version.a_confirmer
     if files:
         submitted = min(files)
@@ -160,7 +171,7 @@ def r12_delay(ctx: Context) -> Finding:
             ("C2",),
             confirm,
         )
-    if ctx.known_on <= due_on:
+    if known_on <= due_on:
         return Finding(
             Outcome.WARN,
             f"Le dossier complet est à soumettre à l'ANS au plus tard le {date_fr(due_on)} ({days}).",
