@@ -71,6 +71,13 @@ class Subject(Protocol):
     def finess(self) -> str: ...
 
 
+@dataclass(frozen=True, slots=True)
+class OneEssms:
+    """An ESSMS of which a rule needs the number alone."""
+
+    finess: str
+
+
 S = TypeVar("S", bound=Subject)
 
 
