@@ -130,7 +130,7 @@ async def submit(
     key = await act_key(request, "PUT /api/v1/suppliers/{supplier_id}")
     file = enrolment_file(await decode(request, EnrolmentIn))
     wanted = _supplier(actor, supplier_id)
-    return as_response(await enrolment_files.submit(actor, wanted, file, await clock.now(), key, _render))
+    return as_response(await enrolment_files.submit(actor, wanted, file, await clock.now(), key, render))
 
 
 @post(
@@ -151,7 +151,7 @@ async def validate(
     key = await act_key(request, "POST /api/v1/suppliers/{supplier_id}/enrolment/validate")
     body = await decode(request, ValidationIn)
     wanted, at = _supplier(actor, supplier_id), await clock.now()
-    return as_response(await enrolment_files.validate(actor, wanted, body.number, at, key, _render))
+    return as_response(await enrolment_files.validate(actor, wanted, body.number, at, key, render))
 
 
 @post(
@@ -174,7 +174,7 @@ async def ask_correction(
     wanted, at = _supplier(actor, supplier_id), await clock.now()
     reasons = tuple(body.reasons)
     return as_response(
-        await enrolment_files.ask_correction(actor, wanted, body.number, reasons, at, key, _render)
+        await enrolment_files.ask_correction(actor, wanted, body.number, reasons, at, key, render)
     )
 
 
@@ -198,7 +198,7 @@ async def ask_change(
     key = await act_key(request, "POST /api/v1/suppliers/{supplier_id}/bank-account-changes")
     numbers, statement = bank_account(await decode(request, BankAccountIn))
     wanted, at = _supplier(actor, supplier_id), await clock.now()
-    return as_response(await bank_accounts.ask(actor, wanted, numbers, statement, at, key, _render_created))
+    return as_response(await bank_accounts.ask(actor, wanted, numbers, statement, at, key, render_created))
 
 
 @post(
@@ -218,7 +218,7 @@ async def confirm(
     """Confirms what another person asked for."""
     key = await act_key(request, "POST /api/v1/suppliers/{supplier_id}/bank-account-changes/{id}/confirm")
     wanted, change, at = await _change(actor, supplier_id, change_id)
-    return as_response(await bank_accounts.confirm(actor, wanted, change, at, key, _render))
+    return as_response(await bank_accounts.confirm(actor, wanted, change, at, key, render))
 
 
 @post(
@@ -238,7 +238,7 @@ async def stop(
     """Stops a change before it takes effect."""
     key = await act_key(request, "POST /api/v1/suppliers/{supplier_id}/bank-account-changes/{id}/stop")
     wanted, change, at = await _change(actor, supplier_id, change_id)
-    return as_response(await bank_accounts.stop(actor, wanted, change, at, key, _render))
+    return as_response(await bank_accounts.stop(actor, wanted, change, at, key, render))
 
 
 def _supplier(actor: Actor, text: str) -> UUID:
@@ -259,11 +259,13 @@ def _cursor(text: str) -> UUID:
         raise SonsError(ErrorCode.INVALID_REQUEST, problem, (Fault("?after", problem),)) from None
 
 
-def _render(outcome: SupplierView | Refused) -> Kept:
+def render(outcome: SupplierView | Refused) -> Kept:
+    """The answer to an act: the supplier after it, or the problem that says why it is refused."""
     return _rendered(outcome, 200)
 
 
-def _render_created(outcome: SupplierView | Refused) -> Kept:
+def render_created(outcome: SupplierView | Refused) -> Kept:
+    """The same where something new has an identifier."""
     return _rendered(outcome, 201)
 
 
