@@ -100,8 +100,8 @@ async def _view(con: asyncpg.Connection, row: Any) -> OrderView:
         row["id"],
     )
     deadlines = await con.fetch(
-        "select kind, due_at, facts from deadline where order_id = $1 and superseded_at is null"
-        " order by due_at, kind",
+        "select kind, due_at, facts from deadline"
+        " where order_id = $1 and superseded_at is null and kind <> 'reminder' order by due_at, kind",
         row["id"],
     )
     return OrderView(

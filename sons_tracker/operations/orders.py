@@ -30,6 +30,7 @@ from sons_tracker.rules.assessment import Assessment, assess
 from sons_tracker.rules.case import Case
 from sons_tracker.rules.context import dispositif_of
 from sons_tracker.rules.lifecycle import deposit_state
+from sons_tracker.rules.schedule import Deadline, Reminder
 from sons_tracker.rules.texts import Law
 
 Render = Callable[[OrderView], Answer]
@@ -213,6 +214,7 @@ async def _write(
     """
     asked: dict[str, int | None] = {line.finess: line.unit_ttc_cents for line in request.essms}
     holds = state != "rejected"
+    planned: list[Deadline | Reminder] = [*assessment.deadlines, *assessment.reminders]
     order_id = uuid4()
     # The checks of foreign keys keep their plan for the life of a connection: one made while the tables were
     # small would scan them from end to end, once per line, long after they have grown.
@@ -267,13 +269,10 @@ async def _write(
         [p.kind for p in view.payments],
         [p.amount_ttc_cents for p in view.payments],
         [p.condition for p in view.payments],
-        [d.rule for d in assessment.deadlines],
-        [d.at for d in assessment.deadlines],
-        [d.kind for d in assessment.deadlines],
-        [
-            {"label": d.label, "source": str(d.source), "a_confirmer": d.a_confirmer}
-            for d in assessment.deadlines
-        ],
+        [d.rule for d in planned],
+        [d.at for d in planned],
+        [d.kind for d in planned],
+        [d.facts for d in planned],
     )
     if holds and row["claimed"] < len(request.essms):
         raise _LostRaceError

@@ -10,7 +10,14 @@ from sons_tracker.rules import cumul, parties, perimeter, pricing, referencing, 
 from sons_tracker.rules.case import Case, OrderedEssms
 from sons_tracker.rules.context import Context, open_case
 from sons_tracker.rules.parameters import Confiance, Parameter, required
-from sons_tracker.rules.schedule import Deadline, PlannedPayment, deadlines, payments
+from sons_tracker.rules.schedule import (
+    Deadline,
+    PlannedPayment,
+    Reminder,
+    deadlines,
+    payments,
+    reminders,
+)
 from sons_tracker.rules.tariff import LineAmount
 from sons_tracker.rules.texts import Law
 from sons_tracker.rules.verdicts import Finding, Outcome, Verdict, grouped, of_order
@@ -74,6 +81,7 @@ class Assessment:
     lines: tuple[LineAmount, ...]
     payments: tuple[PlannedPayment, ...]
     deadlines: tuple[Deadline, ...]
+    reminders: tuple[Reminder, ...]
     applied: tuple[Applied, ...]
     law_digest: str
 
@@ -112,6 +120,8 @@ def assess(case: Case, law: Law, on: date, known_on: date) -> Assessment:
     decision = REFUSED if not eligible else TO_REVIEW if outcomes & set(_HELD) else ACCEPTED
     basis = ctx.vague.count_basis.find(on, known_on)
     amounts = pricing.line_amounts(ctx)
+    planned = deadlines(ctx)
+    days = ctx.vague.reminder_days.find(known_on, known_on)
     return Assessment(
         decision=decision,
         eligible=eligible,
@@ -126,7 +136,8 @@ def assess(case: Case, law: Law, on: date, known_on: date) -> Assessment:
         count_basis=None if basis is None else required(basis).code,
         lines=amounts,
         payments=payments(amounts),
-        deadlines=deadlines(ctx),
+        deadlines=planned,
+        reminders=reminders(planned, days, case.received_at),
         applied=_applied(ctx),
         law_digest=law.digest,
     )
@@ -150,6 +161,7 @@ def _applied(ctx: Context) -> tuple[Applied, ...]:
         dispositif.ouverture,
         dispositif.fermeture,
         dispositif.cloture,
+        vague.reminder_days,
     )
     found = [(p.name, p.find(ctx.on, ctx.known_on)) for p in of_signature]
     found += [(p.name, p.find(ctx.known_on, ctx.known_on)) for p in of_calendar]

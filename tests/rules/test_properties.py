@@ -194,7 +194,7 @@ def test_the_versions_of_the_law_that_were_used_are_given() -> None:
     assert {a.name for a in found.applied} == {
         "MS1-V1.bareme", "MS1-V1.avance", "MS1-V1.categories", "MS1-V1.delai_referencement",
         "MS1-V1.publication", "MS1-V1.ouverture", "MS1-V1.fermeture", "MS1-V1.cloture",
-        "V1.extraction", "V1.base_de_comptage", "V1.croisement_commande", "finess.domaines",
+        "V1.extraction", "V1.base_de_comptage", "V1.croisement_commande", "V1.rappels", "finess.domaines",
     }  # fmt: skip
 
 
