@@ -12,14 +12,13 @@ REVIEWS = """
 create table sons.verdict_settlement (
   order_id uuid not null,
   rule text not null,
-  position smallint not null,
   supplier_id uuid not null,
   og_id uuid not null,
   decision text not null,
   reason text not null,
   decided_at timestamptz not null,
   decided_by uuid,
-  constraint verdict_settlement_pkey primary key (order_id, rule, position),
+  constraint verdict_settlement_pkey primary key (order_id, rule),
   constraint verdict_settlement_order_fkey foreign key (order_id, supplier_id, og_id)
     references sons.purchase_order (id, supplier_id, og_id),
   constraint verdict_settlement_person_fkey foreign key (decided_by) references sons.person (id),

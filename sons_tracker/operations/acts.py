@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import asyncpg
 
@@ -13,7 +13,9 @@ from sons_tracker.db import journal
 from sons_tracker.db.engine import retrying, savepoint, transaction
 from sons_tracker.operations.actors import Actor
 from sons_tracker.operations.idempotency import Answer, Key, keep_answer, open_key
+from sons_tracker.operations.outbox import announce
 from sons_tracker.rules.actions import Reason
+from sons_tracker.rules.dossier import Dossier
 
 T = TypeVar("T")
 
@@ -66,3 +68,17 @@ async def perform(
         answer = render(outcome)
         await keep_answer(con, actor, key, answer)
         return answer
+
+
+async def tell(
+    con: asyncpg.Connection,
+    actor: Actor,
+    at: datetime,
+    event: str,
+    dossier: Dossier,
+    facts: Mapping[str, Any],
+) -> None:
+    """Journals an event of an order and announces it to its supplier and its OG, with the same facts."""
+    await journal.record(con, actor, at, event, "order", str(dossier.id), facts)
+    parties = (dossier.supplier_id, dossier.og_id)
+    await announce(con, at, event, "order", str(dossier.id), parties, facts)

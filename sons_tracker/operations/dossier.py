@@ -10,6 +10,7 @@ import asyncpg
 
 from sons_tracker.errors import ErrorCode, SonsError
 from sons_tracker.operations.actors import Actor
+from sons_tracker.operations.enrolment import enrolment_of
 from sons_tracker.operations.requests import known_on
 from sons_tracker.rules.case import Referencing
 from sons_tracker.rules.dossier import (
@@ -105,11 +106,17 @@ async def load_dossier(
         payments=payments,
         correction=None if correction is None else OpenCorrection(**dict(correction)),
         open_verdicts=_open_verdicts(row, requests),
-        missing_enrolment=(),
+        missing_enrolment=await _missing_enrolment(con, row["supplier_id"], at),
         va=None,
         cancellation=None,
         amendment=None,
     )
+
+
+async def _missing_enrolment(con: asyncpg.Connection, supplier_id: UUID, at: datetime) -> tuple[str, ...]:
+    """What the supplier's enrolment lacks; a role that may not see enrolments decides nothing by it."""
+    found = await enrolment_of(con, supplier_id, at)
+    return ("aucun dossier d'enrôlement n'est déposé",) if found is None else found.missing
 
 
 async def _referencings(

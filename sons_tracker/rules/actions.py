@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sons_tracker.rules.verdicts import Verdict
+
 
 @dataclass(frozen=True, slots=True)
 class Reason:
@@ -26,3 +28,9 @@ class Action:
     @property
     def possible(self) -> bool:
         return not self.reasons
+
+
+def reason_of(verdict: Verdict) -> Reason:
+    """A verdict as a reason against an action."""
+    finding = verdict.finding
+    return Reason(finding.message, finding.remedy, verdict.rule, str(finding.source))

@@ -1,15 +1,14 @@
 """What reviewers decided of the verdicts that held a deposit (migration 0011)."""
 
-from piccolo.columns import UUID, SmallInt, Text, Timestamptz
+from piccolo.columns import UUID, Text, Timestamptz
 from piccolo.table import Table
 
 
 class VerdictSettlement(Table, tablename="verdict_settlement", schema="sons"):
-    """One open verdict settled; `position` is its place among the order's verdicts."""
+    """The open verdicts of one rule, settled."""
 
     order_id = UUID(primary_key=True, default=None)
     rule = Text(default=None)
-    position = SmallInt(default=None)
     supplier_id = UUID(default=None)
     og_id = UUID(default=None)
     decision = Text(default=None)
