@@ -61,11 +61,13 @@ async def submit(
 
     async def work(con: asyncpg.Connection) -> SupplierView | Refused:
         await lock_supplier(con, supplier_id)
-        view = await load_supplier(con, actor, supplier_id, at)
+        await load_supplier(con, actor, supplier_id, at)
         await _check_members(con, supplier_id, file)
         if reasons := _may_not_file(actor, file, known_on(at)):
             return Refused("enrolment.refused", "supplier", str(supplier_id), reasons)
-        number = 1 if view.file is None else view.file.number + 1
+        number: int = await con.fetchval(
+            "select coalesce(max(number), 0) + 1 from enrolment where supplier_id = $1", supplier_id
+        )
         await _write(con, actor, supplier_id, number, file, at)
         facts = {"number": number, "vat_liable": file.vat_liable, "vat_from_on": file.vat_from_on.isoformat()}
         await journal.record(con, actor, at, "enrolment.submitted", "supplier", str(supplier_id), facts)
