@@ -20,6 +20,7 @@ LIVE_STATES = frozenset(
 )
 REQUEST_STATES = ("requested", "to_correct", "validated", "paid", "inadmissible")
 PAYMENT_STATES = ("planned", "due", "in_lot", "paid", "returned", "to_recover", "recovered")
+VA_STATES = ("prepared", "signed", "withdrawn")
 
 SUPPLIER = ("editor", "distributor")
 _ENDS = (*SUPPLIER, "og", "reviewer", "scheduler")
@@ -103,6 +104,13 @@ PAYMENT_TRANSITIONS: tuple[Transition, ...] = (
     Transition("to_recover", "recovered", "recovered", ("payer",)),
 )
 
+# A VA is prepared again until it is signed; a signed one is replaced only while no solde rests on it.
+VA_TRANSITIONS: tuple[Transition, ...] = (
+    Transition("draft", "prepared", "prepared", SUPPLIER),
+    Transition("prepared", "signed", "signed", ("og",)),
+    *_edges(("prepared", "signed"), "withdrawn", "replaced", *SUPPLIER),
+)
+
 # The agencies' words for people (practice.md); one state, one word, on every screen and in every message.
 ORDER_WORDS = {
     "draft": "en préparation", "submitted": "déposée", "waiting_referencing": "en attente de référencement",
@@ -117,6 +125,7 @@ PAYMENT_WORDS = {
     "planned": "prévu", "due": "dû", "in_lot": "en lot de paiement", "paid": "payé",
     "returned": "retourné par la banque", "to_recover": "à recouvrer", "recovered": "recouvré",
 }  # fmt: skip
+VA_WORDS = {"prepared": "à signer", "signed": "signée", "withdrawn": "remplacée"}
 
 
 def deposit_state(decision: str, conditional: bool) -> str:

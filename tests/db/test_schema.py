@@ -16,7 +16,7 @@ from tests.databases import Database
 REGISTERS = {"extraction", "extract_mention", "establishment", "legal_entity", "referencing", "distributor"}
 CONSTANTS = {
     "migration", "order_state", "order_transition", "claim_release", "request_transition",
-    "payment_transition", "cancellation_transition", "amendment_transition",
+    "payment_transition", "cancellation_transition", "amendment_transition", "va_transition",
 }  # fmt: skip
 READ_BY_ALL = REGISTERS | CONSTANTS | {"instance", "law_enactment"}
 

@@ -37,6 +37,8 @@ class FinancingRequest(Table, tablename="financing_request", schema="sons"):
     decided_at = Timestamptz(default=None, null=True)
     decided_by = UUID(default=None, null=True)
     reason = Text(default=None, null=True)
+    va_id = UUID(default=None, null=True)
+    invoice_id = UUID(default=None, null=True)
 
 
 class RequestFiling(Table, tablename="request_filing", schema="sons"):
