@@ -89,7 +89,13 @@ ATTACKS = {
     "law_enactment_pkey": "insert into law_enactment values (repeat('a', 64), now())",
     "law_enactment_digest_form": "insert into law_enactment values ('a', now())",
     "law_enactment_person_fkey": f"insert into law_enactment values (repeat('b', 64), now(), {NOBODY})",
-    "deadline_pkey": f"{DEADLINE} values ('R', 'o', '2023-03-01Z', 'order', '{{}}', null, null, null, null)",
+    "deadline_pkey": (
+        "insert into deadline (id, rule, object_id, due_at, kind, facts) overriding system value"
+        " select 1, 'R', 'p' || n, now(), 'order', '{}' from generate_series(1, 2) as n"
+    ),
+    "deadline_exists_once": (
+        f"{DEADLINE} values ('R', 'o', '2023-03-01Z', 'order', '{{}}', null, null, null, null)"
+    ),
     "deadline_order_fkey": (
         "insert into deadline (rule, object_id, due_at, kind, facts, order_id, supplier_id, og_id)"
         f" select 'R', 'p', now(), 'order', '{{}}', {NOBODY}, {DESK}, id from organisation where kind = 'og'"
@@ -137,7 +143,9 @@ async def test_every_constraint_has_its_attack(tampering: asyncpg.Connection) ->
     rows = await tampering.fetch(
         "select conname from pg_constraint c join pg_class t on t.oid = c.conrelid"
         " where t.relnamespace = 'sons'::regnamespace and t.relname = any($1)"
-        " and c.contype in ('c', 'f', 'p', 'u', 'x')",
+        " and c.contype in ('c', 'f', 'p', 'u', 'x')"
+        " union select i.indexrelid::regclass::text from pg_index i join pg_class t on t.oid = i.indrelid"
+        " where t.relnamespace = 'sons'::regnamespace and t.relname = any($1) and i.indisunique",
         sorted(FOUNDATION - {"migration"}),
     )
     assert {row["conname"] for row in rows} == set(ATTACKS) | IMPLIED

@@ -39,9 +39,10 @@ class LawEnactment(Table, tablename="law_enactment", schema="sons"):
 
 
 class Deadline(Table, tablename="deadline", schema="sons"):
-    """What falls due; the key is (rule, object, due instant)."""
+    """What falls due; one that holds, or fired, is alone with its (rule, object, due instant)."""
 
-    rule = Text(primary_key=True, default=None)
+    id = BigInt(primary_key=True, default=None)
+    rule = Text(default=None)
     object_id = Text(default=None)
     due_at = Timestamptz(default=None)
     kind = Text(default=None)
