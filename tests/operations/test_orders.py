@@ -70,9 +70,16 @@ async def test_everything_is_written_in_one_transaction(owner):
         "select kind, due_at from sons.deadline where order_id = $1 order by due_at", order_id
     )
     assert [(d["kind"], d["due_at"].astimezone(PARIS).isoformat()) for d in deadlines] == [
+        ("reminder", "2023-10-02T00:00:00+02:00"),
+        ("reminder", "2023-12-01T00:00:00+01:00"),
+        ("reminder", "2023-12-24T00:00:00+01:00"),
         ("fermeture", "2023-12-31T23:59:59.999999+01:00"),
+        ("reminder", "2024-01-01T00:00:00+01:00"),
+        ("reminder", "2024-03-01T00:00:00+01:00"),
+        ("reminder", "2024-03-24T00:00:00+01:00"),
         ("cloture", "2024-03-31T23:59:59.999999+02:00"),
     ]
+    assert [d.kind for d in view.deadlines] == ["fermeture", "cloture"]
     entry = await owner.fetchrow("select * from sons.journal where object_id = $1", str(order_id))
     assert (entry["action"], entry["at"], entry["role"]) == ("order.deposited", AT, "editor")
     assert entry["facts"]["total_ttc_cents"] == view.total_ttc_cents
