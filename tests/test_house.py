@@ -28,6 +28,7 @@ NUMBERS_WITH_A_REASON = {
     ("identifiers.py", 9): "length of a FINESS number",
     ("identifiers.py", 10): "Luhn",
     ("identifiers.py", 40): "how much of a wrong number a message shows",
+    ("invoice.py", 100): "per cent",
     ("money.py", 40): "how much of a wrong amount a message shows",
     ("money.py", 100): "cents in a euro, and per cent",
     ("parties.py", 5): "how many names a message shows",
