@@ -56,7 +56,7 @@ class Everything:
 async def prepare_instance() -> None:
     """A sandbox whose law is enacted: what every deposit needs."""
     await clock.declare(LOCAL_ADMIN, "sandbox")
-    await enactment.enact(LOCAL_ADMIN, law.load().law.digest, AT)
+    await enactment.enact(LOCAL_ADMIN, law.load().law, AT)
 
 
 async def an_extraction(

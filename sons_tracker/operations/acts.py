@@ -79,6 +79,7 @@ async def tell(
     facts: Mapping[str, Any],
 ) -> None:
     """Journals an event of an order and announces it to its supplier and its OG, with the same facts."""
+    facts = {"order_number": dossier.number, **facts}
     await journal.record(con, actor, at, event, "order", str(dossier.id), facts)
     parties = (dossier.supplier_id, dossier.og_id)
     await announce(con, at, event, "order", str(dossier.id), parties, facts)

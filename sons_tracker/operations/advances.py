@@ -69,7 +69,7 @@ async def request_advance(
         reason = late[0].finding.message if late else None
         await open_request(con, dossier, request_id, "advance", state, at, reason)
         await file_request(con, dossier, request_id, at, schema, content, verdicts, law)
-        facts = {"number": dossier.number, "request_id": str(request_id), "state": state}
+        facts = {"request_id": str(request_id), "state": state}
         event = "advance.inadmissible" if late else "advance.requested"
         await tell(con, actor, at, event, dossier, facts)
         return await view_request(con, actor, request_id)
@@ -123,7 +123,7 @@ async def validate_advance(
         await plan_lines(con, at, dossier)
         due = sum(line.advance_ttc_cents or 0 for line in dossier.kept)
         payment = dossier.payment("advance")
-        facts: dict[str, Any] = {"number": dossier.number, "request_id": str(request_id)}
+        facts: dict[str, Any] = {"request_id": str(request_id)}
         if held:
             facts |= {"settled_rules": sorted({v.rule for v in held}), "reason": reason}
         if payment is not None and due:
@@ -172,7 +172,7 @@ async def refuse_request(
             actor.person_id,
             reason,
         )
-        facts = {"number": dossier.number, "request_id": str(request_id), "reason": reason}
+        facts = {"request_id": str(request_id), "reason": reason}
         await tell(con, actor, at, f"{kind}.inadmissible", dossier, facts)
         return await view_request(con, actor, request_id)
 

@@ -106,7 +106,6 @@ async def ask_correction(
             )
         await _move(con, dossier, None if request is None else request.id, "to_correct")
         facts = {
-            "number": dossier.number,
             "correction_id": str(correction_id),
             "kind": kind,
             "reason": reason,
@@ -190,7 +189,7 @@ async def close_correction(
         "submitted" if request is None else "requested",
     )
     event = "order.corrected" if request is None else f"{request.kind}.corrected"
-    facts = {"number": dossier.number, "correction_id": str(correction.id)}
+    facts = {"correction_id": str(correction.id)}
     await tell(con, actor, at, event, dossier, facts)
 
 

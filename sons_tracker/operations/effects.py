@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from sons_tracker.operations.deadlines import Effect, only_told
+from sons_tracker.operations.lapses import cloture_passed, complete_file_passed, referencing_came
 
 EFFECTS: dict[str, Effect] = {
     "reminder": only_told,
     "notice": only_told,
     "fermeture": only_told,  # R20: a late request is refused at its reception; the order itself goes on
     "answer": only_told,  # no answer came: a person decides what follows
-    "complete_file": only_told,
-    "referencing": only_told,
-    "cloture": only_told,
+    "complete_file": complete_file_passed,
+    "referencing": referencing_came,
+    "cloture": cloture_passed,
 }

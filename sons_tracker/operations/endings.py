@@ -9,9 +9,8 @@ from uuid import UUID
 
 import asyncpg
 
-from sons_tracker.db import journal
 from sons_tracker.operations.actors import Actor
-from sons_tracker.operations.outbox import announce
+from sons_tracker.operations.acts import tell
 from sons_tracker.operations.recoveries import open_recovery
 from sons_tracker.rules.dossier import Dossier
 
@@ -72,16 +71,8 @@ async def end_order(
                 con, actor, at, payment.id, payment.due_ttc_cents, ending.reason, ending.source
             )
     freed = 0 if out else await release_claims(con, at, dossier.id, ending.after)
-    facts = {
-        **ending.facts,
-        "number": dossier.number,
-        "reason": ending.reason,
-        "source": ending.source,
-        "essms_freed": freed,
-    }
-    event = f"order.{ending.after}"
-    await journal.record(con, actor, at, event, "order", str(dossier.id), facts)
-    await announce(con, at, event, "order", str(dossier.id), (dossier.supplier_id, dossier.og_id), facts)
+    facts = {**ending.facts, "reason": ending.reason, "source": ending.source, "essms_freed": freed}
+    await tell(con, actor, at, f"order.{ending.after}", dossier, facts)
 
 
 async def unplan(

@@ -48,7 +48,7 @@ async def cloture_passed(con: asyncpg.Connection, due: Due, at: datetime) -> Non
     performed = dossier.va is not None and dossier.va.state == "signed"
     if performed and dossier.state == "validated" and dossier.advance_is_out:
         await con.execute("update purchase_order set state = 'to_review' where id = $1", dossier.id)
-        facts = {"number": dossier.number, "rule": "R22", "reading": READINGS["C15"].title}
+        facts = {"rule": "R22", "reading": READINGS["C15"].title}
         await tell(con, SCHEDULER, due.due_at, "order.to_review", dossier, facts)
         return
     ending = Ending("lapsed", "cloture", str(RULES["R22"].source), {"rule": "R22"})
@@ -99,7 +99,7 @@ async def _referenced(con: asyncpg.Connection, actor: Actor, at: datetime, dossi
         return False
     await con.execute("update purchase_order set state = 'submitted' where id = $1", dossier.id)
     await _supersede(con, at, dossier.id, ("complete_file", "referencing"))
-    facts = {"number": dossier.number, "referenced_on": since.isoformat()}
+    facts = {"referenced_on": since.isoformat()}
     await tell(con, actor, at, "order.submitted", dossier, facts)
     return True
 
@@ -150,10 +150,10 @@ async def _reopen(con: asyncpg.Connection, actor: Actor, at: datetime, dossier: 
                 "update purchase_order set state = 'waiting_referencing' where id = $1", dossier.id
             )
     except _TakenError:
-        facts = {"number": dossier.number, "reading": "C16", "essms_taken": sorted(taken)}
+        facts = {"reading": "C16", "essms_taken": sorted(taken)}
         await tell(con, actor, at, "order.reopening_refused", dossier, facts)
         return False
-    await tell(con, actor, at, "order.reopened", dossier, {"number": dossier.number, "reading": "C16"})
+    await tell(con, actor, at, "order.reopened", dossier, {"reading": "C16"})
     reopened = await load_dossier(con, actor, dossier.id, at)
     await _referenced(con, actor, at, reopened)
     return True

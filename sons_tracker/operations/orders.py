@@ -16,6 +16,7 @@ from sons_tracker.errors import ErrorCode, SonsError
 from sons_tracker.operations.actors import Actor, require
 from sons_tracker.operations.cases import load_case, with_holds
 from sons_tracker.operations.idempotency import Answer, Key, keep_answer, open_key
+from sons_tracker.operations.outbox import announce
 from sons_tracker.operations.requests import OrderRequest, check_request, known_on
 from sons_tracker.operations.views import (
     Identity,
@@ -105,7 +106,21 @@ async def _deposit(
             "failed_rules": sorted({v.rule for v in view.verdicts if v.outcome == "fail"}),
         },
     )
+    if state != "rejected":
+        await _tell_og(con, at, request, identity)
     return view
+
+
+async def _tell_og(con: asyncpg.Connection, at: datetime, request: OrderRequest, identity: Identity) -> None:
+    """The OG learns at once that an order engages its ESSMS; with its first one, that it exists here."""
+    row = await con.fetchrow(
+        "select og_id, exists (select from purchase_order o where o.og_id = p.og_id and o.id <> p.id)"
+        " as known from purchase_order p where id = $1",
+        identity.id,
+    )
+    facts = {"order_number": identity.number, "state": identity.state, "essms": len(request.essms)}
+    event = "order.deposited" if row["known"] else "organisation.created"
+    await announce(con, at, event, "order", str(identity.id), (row["og_id"],), facts)
 
 
 def describe(request: OrderRequest, assessment: Assessment, at: datetime) -> OrderView:

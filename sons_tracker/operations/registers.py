@@ -15,9 +15,10 @@ from sons_tracker.db import journal
 from sons_tracker.db.engine import transaction
 from sons_tracker.errors import ErrorCode, Fault, SonsError
 from sons_tracker.operations.actors import Actor, require
+from sons_tracker.operations.lapses import follow_list
 from sons_tracker.registers import history
 from sons_tracker.registers.detection import recognise
-from sons_tracker.registers.layout import ESTABLISHMENT, LEGAL_ENTITY, Kind, Scope
+from sons_tracker.registers.layout import ESTABLISHMENT, LEGAL_ENTITY, REFERENCING, Kind, Scope
 from sons_tracker.registers.source import Progress, refuse, sha256_of
 from sons_tracker.registers.staging import (
     IMPORT_TIMEOUT,
@@ -42,7 +43,7 @@ class ImportReport:
     `warnings` counts what was accepted with a doubt, by French label, and `warned` is their sum. `refused`
     holds the first refusals (line, French reason), `refused_count` all of them: one is enough for nothing
     to be written. `guard` is the sentence of the guard when it stops the import. `written` says whether
-    the import was committed.
+    the import was committed. `orders_moved`: the orders that a list of the ANS released or reopened.
     """
 
     register: Kind
@@ -64,6 +65,7 @@ class ImportReport:
     guard: str | None = None
     dry_run: bool = False
     written: bool = False
+    orders_moved: int = 0
 
 
 class _RolledBackError(Exception):
@@ -110,6 +112,8 @@ async def import_register(
                 raise _RolledBackError(report)
             report = await _write(con, file, report, difference)
             await _record(con, actor, at, report, digest, accept_loss)
+            if file.register.kind is REFERENCING.kind:
+                report = replace(report, orders_moved=await follow_list(con, actor, at))
             if dry_run:
                 raise _RolledBackError(report)
     except _RolledBackError as rolled_back:

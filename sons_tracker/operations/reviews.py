@@ -95,7 +95,6 @@ async def settle_review(
                 at,
             )
         facts = {
-            "number": dossier.number,
             "state": state,
             "settled": [{"rule": s.rule, "decision": s.decision, "reason": s.reason} for s in settlements],
         }
@@ -135,7 +134,7 @@ async def settle_advance(
             return Settled(order_id, dossier.number, "lapsed")
         await unplan(con, at, order_id, "order_ended", kind="solde")
         await con.execute("update purchase_order set state = 'settled' where id = $1", order_id)
-        facts = {"number": dossier.number, "motivation": reason, "source": str(RULES["R22"].source)}
+        facts = {"motivation": reason, "source": str(RULES["R22"].source)}
         await tell(con, actor, at, "advance.kept", dossier, facts)
         return Settled(order_id, dossier.number, "settled")
 
