@@ -87,7 +87,13 @@ EVENTS: dict[str, Event] = {
         "Rappel d'échéance", "Accomplissez l'étape attendue avant l'échéance.", mailed=True
     ),
     "deadline.moved": Event(
-        "Échéance déplacée par un nouveau texte", "La nouvelle date remplace l'ancienne.", mailed=True
+        "Échéance déplacée par un nouveau texte", "La nouvelle date remplace l'ancienne."
+    ),
+    # one for all the orders of an organisation: what is mailed when a text moves thousands of deadlines
+    "calendar.moved": Event(
+        "Calendrier modifié par un nouveau texte",
+        "Vérifiez les nouvelles échéances de vos commandes.",
+        mailed=True,
     ),
     "deadline.reached": Event("Échéance atteinte", mailed=True),
     "amendment.proposed": Event(
