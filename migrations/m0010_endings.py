@@ -57,7 +57,8 @@ grant select on sons.cancellation_transition, sons.amendment_transition to sons_
 
 CANCELLATIONS = """
 -- `required`: the pieces that the law asked for the motive on that day. `document`: the attestation that the
--- OG is shown, null when none is required. `whole_at`: when the last piece came, the instant that R29 judges.
+-- OG is shown, null when none is required. `cancelled_at`: the instant that R29 judges, when the OG renounced
+-- or, where it signs nothing, when the supplier declared; known once the pieces are whole.
 create table sons.cancellation (
   id uuid not null,
   order_id uuid not null,
@@ -75,7 +76,7 @@ create table sons.cancellation (
   asked_for uuid not null,
   asked_role text not null,
   answer_due_at timestamptz,
-  whole_at timestamptz,
+  cancelled_at timestamptz,
   verdicts jsonb,
   law_digest text,
   known_on date,
@@ -112,18 +113,18 @@ create table sons.cancellation (
     check ((answer_due_at is not null) = (asked_role = 'og' and 'statement' = any (required))),
   constraint cancellation_answer_later check (answer_due_at > asked_at),
   constraint cancellation_judged check (
-    num_nonnulls(whole_at, verdicts, law_digest, known_on) in (0, 4)
-    and (state not in ('to_settle', 'carried_out') or whole_at is not null)),
+    num_nonnulls(cancelled_at, verdicts, law_digest, known_on) in (0, 4)
+    and (state not in ('to_settle', 'carried_out') or cancelled_at is not null)),
   constraint cancellation_closed_whole check (num_nonnulls(closed_at, closed_by, closed_role)
     = case when state in ('open', 'to_settle') then 0 else 3 end),
-  constraint cancellation_in_order check (whole_at >= asked_at and closed_at >= asked_at),
+  constraint cancellation_in_order check (cancelled_at >= asked_at and closed_at >= asked_at),
   constraint cancellation_reason_given check (coalesce(btrim(reason), '') <> ''
     or state <> 'refused' and closed_role is distinct from 'reviewer')
 );
 create unique index one_open_cancellation on sons.cancellation (order_id)
   where state in ('open', 'to_settle');
 create index cancellation_order on sons.cancellation (order_id, asked_at);
-create index cancellation_queue on sons.cancellation (whole_at, id) where state = 'to_settle';
+create index cancellation_queue on sons.cancellation (cancelled_at, id) where state = 'to_settle';
 
 -- What was declared (the supplier's statement on honour) or signed (the OG's attestation de renonciation).
 create table sons.cancellation_piece (
@@ -161,13 +162,13 @@ create function sons.guard_cancellation() returns trigger language plpgsql as $$
 declare
   was text := case tg_op when 'INSERT' then 'draft' else old.state end;
   moving text[] :=
-    '{state,version,whole_at,verdicts,law_digest,known_on,closed_at,closed_by,closed_role,reason}';
+    '{state,version,cancelled_at,verdicts,law_digest,known_on,closed_at,closed_by,closed_role,reason}';
   given text[];
 begin
   if tg_op = 'UPDATE' then
     if to_jsonb(new) - moving is distinct from to_jsonb(old) - moving
-       or old.whole_at is not null and (new.whole_at, new.verdicts, new.law_digest, new.known_on)
-          is distinct from (old.whole_at, old.verdicts, old.law_digest, old.known_on)
+       or old.cancelled_at is not null and (new.cancelled_at, new.verdicts, new.law_digest, new.known_on)
+          is distinct from (old.cancelled_at, old.verdicts, old.law_digest, old.known_on)
        or new.state = old.state then
       raise exception 'a cancellation is what was asked' using errcode = 'SN101', constraint = tg_name;
     end if;
@@ -405,7 +406,7 @@ create policy cancellation_moved on sons.cancellation for update to sons_app
 create policy amendment_answered on sons.amendment for update to sons_app using ({_EITHER});
 grant insert (id, order_id, supplier_id, og_id, state, version, motive, for_acquisition, required, document,
   document_sha256, asked_at, asked_by, asked_for, asked_role, answer_due_at),
-  update (state, whole_at, verdicts, law_digest, known_on, closed_at, closed_by, closed_role, reason)
+  update (state, cancelled_at, verdicts, law_digest, known_on, closed_at, closed_by, closed_role, reason)
   on sons.cancellation to sons_app;
 grant insert on sons.cancellation_piece, sons.amendment_line to sons_app;
 grant insert (id, order_id, supplier_id, og_id, number, state, version, removed, document, document_sha256,

@@ -15,6 +15,8 @@ from sons_tracker.operations.requests import known_on
 from sons_tracker.rules.case import Referencing
 from sons_tracker.rules.dossier import (
     Dossier,
+    DossierAmendment,
+    DossierCancellation,
     DossierLine,
     DossierPayment,
     DossierRequest,
@@ -63,6 +65,20 @@ where solution_version = $1 and dispositif = $2 and valid_from <= $3 and (valid_
 order by referenced_from
 """
 
+_CANCELLATION = """
+select c.id, c.state, c.motive, c.for_acquisition, c.asked_at, c.required, c.answer_due_at, c.document,
+       case when c.asked_for = c.og_id then 'og' else 'supplier' end as asked_by,
+       array(select p.kind from cancellation_piece p where p.cancellation_id = c.id) as given
+from cancellation c where c.order_id = $1 and c.state in ('open', 'to_settle')
+"""
+_AMENDMENT = """
+select a.id, a.number, a.proposed_by as proposer_id, a.document,
+       case when a.proposed_for = a.og_id then 'og' else 'supplier' end as proposed_by,
+       array(select l.finess_geographique from amendment_line l
+             where l.amendment_id = a.id order by 1) as removed
+from amendment a where a.order_id = $1 and a.state = 'proposed'
+"""
+
 
 async def load_dossier(
     con: asyncpg.Connection, actor: Actor, order_id: UUID, at: datetime, *, lock: bool = False
@@ -108,9 +124,21 @@ async def load_dossier(
         open_verdicts=_open_verdicts(row, requests),
         missing_enrolment=await _missing_enrolment(con, row["supplier_id"], at),
         va=None,
-        cancellation=None,
-        amendment=None,
+        cancellation=_cancellation(await con.fetchrow(_CANCELLATION, order_id)),
+        amendment=_amendment(await con.fetchrow(_AMENDMENT, order_id)),
     )
+
+
+def _cancellation(row: Any | None) -> DossierCancellation | None:
+    if row is None:
+        return None
+    return DossierCancellation(
+        **{**dict(row), "required": tuple(row["required"]), "given": tuple(row["given"])}
+    )
+
+
+def _amendment(row: Any | None) -> DossierAmendment | None:
+    return None if row is None else DossierAmendment(**{**dict(row), "removed": tuple(row["removed"])})
 
 
 async def _missing_enrolment(con: asyncpg.Connection, supplier_id: UUID, at: datetime) -> tuple[str, ...]:

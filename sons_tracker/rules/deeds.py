@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sons_tracker.rules import life_requests
+from sons_tracker.rules import life_endings, life_requests
 from sons_tracker.rules.actions import Action, Reason
 from sons_tracker.rules.dossier import Dossier
 from sons_tracker.rules.life import Deed
 from sons_tracker.rules.texts import Law
 
-# One line per noun; the codes are unique.
-DEEDS: tuple[Deed, ...] = (*life_requests.DEEDS,)
-_BY_CODE = {deed.code: deed for deed in DEEDS}
+# One line per noun. A role has a code at most once; two parties may have the same code for different reasons.
+DEEDS: tuple[Deed, ...] = (*life_requests.DEEDS, *life_endings.DEEDS)
+_DEEDS: dict[tuple[str, str | None], Deed] = {
+    (deed.code, role): deed for deed in DEEDS for role in (None, *deed.roles)
+}
 
 
 def order_actions(dossier: Dossier, role: str, law: Law, at: datetime) -> tuple[Action, ...]:
@@ -28,10 +30,14 @@ def order_actions(dossier: Dossier, role: str, law: Law, at: datetime) -> tuple[
     )
 
 
-def reasons(code: str, dossier: Dossier, law: Law, at: datetime) -> tuple[Reason, ...]:
+def reasons(
+    code: str, dossier: Dossier, law: Law, at: datetime, role: str | None = None
+) -> tuple[Reason, ...]:
     """Why the action cannot be done now; empty when it can. The caller's role is checked by the operation.
+
+    `role` says whose action it is, where two parties have one of that code.
 
     Raises:
         KeyError: no such action.
     """
-    return tuple(_BY_CODE[code].judge(dossier, law, at))
+    return tuple(_DEEDS[code, role].judge(dossier, law, at))

@@ -89,22 +89,46 @@ class DossierVa:
 
 @dataclass(frozen=True, slots=True)
 class DossierCancellation:
-    """A cancellation that is asked and not carried out: what it still waits for."""
+    """A cancellation that is asked and not over. `state`: open, or to_settle when its pieces are whole and a
+    reviewer must speak; `asked_by`: supplier or og.
+
+    `required` and `given` are pieces; `answer_due_at` is the last instant of the supplier to answer an OG.
+    `document` is the attestation that the OG is shown, None when none is required.
+    """
 
     id: UUID
+    state: str
     motive: str
+    for_acquisition: bool | None
+    asked_by: str
     asked_at: datetime
-    waits_for_attestation: bool
-    waits_for_reviewer: bool
+    required: tuple[str, ...]
+    given: tuple[str, ...]
+    answer_due_at: datetime | None
+    document: str | None
+
+    @property
+    def waits_for_statement(self) -> bool:
+        """Whether the supplier's statement on honour is missing."""
+        return "statement" in self.required and "statement" not in self.given
+
+    @property
+    def waits_for_attestation(self) -> bool:
+        """Whether the OG's attestation de renonciation is missing."""
+        return self.document is not None and "renunciation" not in self.given
 
 
 @dataclass(frozen=True, slots=True)
 class DossierAmendment:
-    """A removal of ESSMS that one party proposed; `proposed_by`: supplier or og."""
+    """A removal of ESSMS that one party proposed; `proposed_by`: supplier or og. `document` is what both
+    sign."""
 
     id: UUID
+    number: int
     proposed_by: str
+    proposer_id: UUID
     removed: tuple[str, ...]
+    document: str
 
 
 @dataclass(frozen=True, slots=True)

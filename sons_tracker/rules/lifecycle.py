@@ -23,6 +23,7 @@ PAYMENT_STATES = ("planned", "due", "in_lot", "paid", "returned", "to_recover", 
 VA_STATES = ("prepared", "signed", "withdrawn")
 
 SUPPLIER = ("editor", "distributor")
+PARTIES = (*SUPPLIER, "og")
 _ENDS = (*SUPPLIER, "og", "reviewer", "scheduler")
 # Not over yet: it can still be cancelled, and the clôture meets it.
 OPEN_STATES = ("submitted", "waiting_referencing", "to_review", "to_correct", "validated")
@@ -111,6 +112,23 @@ VA_TRANSITIONS: tuple[Transition, ...] = (
     *_edges(("prepared", "signed"), "withdrawn", "replaced", *SUPPLIER),
 )
 
+# `carried_out` ends the order in the same transaction; `refused` by a reviewer, or by the OG that was asked.
+CANCELLATION_TRANSITIONS: tuple[Transition, ...] = (
+    Transition("draft", "open", "asked", PARTIES),
+    Transition("open", "carried_out", "completed", PARTIES),
+    Transition("open", "to_settle", "held", PARTIES),
+    *_edges(("open", "to_settle"), "carried_out", "settled", "reviewer"),
+    *_edges(("open", "to_settle"), "refused", "settled", "reviewer"),
+    Transition("open", "refused", "declined", ("og",)),
+    *_edges(("open", "to_settle"), "dropped", "dropped", *PARTIES),
+)
+AMENDMENT_TRANSITIONS: tuple[Transition, ...] = (
+    Transition("draft", "proposed", "proposed", PARTIES),
+    Transition("proposed", "agreed", "agreed", PARTIES),
+    Transition("proposed", "refused", "refused", PARTIES),
+    Transition("proposed", "withdrawn", "withdrawn", PARTIES),
+)
+
 # The agencies' words for people (practice.md); one state, one word, on every screen and in every message.
 ORDER_WORDS = {
     "draft": "en préparation", "submitted": "déposée", "waiting_referencing": "en attente de référencement",
@@ -126,6 +144,13 @@ PAYMENT_WORDS = {
     "returned": "retourné par la banque", "to_recover": "à recouvrer", "recovered": "recouvré",
 }  # fmt: skip
 VA_WORDS = {"prepared": "à signer", "signed": "signée", "withdrawn": "remplacée"}
+CANCELLATION_WORDS = {
+    "open": "en attente de pièces", "to_settle": "à instruire", "carried_out": "effectuée",
+    "refused": "refusée", "dropped": "retirée",
+}  # fmt: skip
+AMENDMENT_WORDS = {
+    "proposed": "proposé", "agreed": "accepté", "refused": "refusé", "withdrawn": "retiré",
+}  # fmt: skip
 
 
 def deposit_state(decision: str, conditional: bool) -> str:

@@ -5,7 +5,7 @@ from piccolo.table import Table
 
 
 class CancellationTransition(Table, tablename="cancellation_transition", schema="sons"):
-    """The mirror of `rules.life_endings.CANCELLATION_TRANSITIONS`."""
+    """The mirror of `rules.lifecycle.CANCELLATION_TRANSITIONS`."""
 
     before = Text(primary_key=True, default=None)
     after = Text(default=None)
@@ -14,7 +14,7 @@ class CancellationTransition(Table, tablename="cancellation_transition", schema=
 
 
 class AmendmentTransition(Table, tablename="amendment_transition", schema="sons"):
-    """The mirror of `rules.life_endings.AMENDMENT_TRANSITIONS`."""
+    """The mirror of `rules.lifecycle.AMENDMENT_TRANSITIONS`."""
 
     before = Text(primary_key=True, default=None)
     after = Text(default=None)
@@ -41,7 +41,7 @@ class Cancellation(Table, tablename="cancellation", schema="sons"):
     asked_for = UUID(default=None)
     asked_role = Text(default=None)
     answer_due_at = Timestamptz(default=None, null=True)
-    whole_at = Timestamptz(default=None, null=True)
+    cancelled_at = Timestamptz(default=None, null=True)
     verdicts = JSONB(default=None, null=True)
     law_digest = Text(default=None, null=True)
     known_on = Date(default=None, null=True)
