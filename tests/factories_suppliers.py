@@ -26,12 +26,11 @@ LISTED_ON = date(2022, 3, 7)
 _numbers = itertools.count(1)
 
 
-def an_iban() -> str:
-    """A valid French IBAN that no other test has: fictitious account of a real bank code."""
-    account = f"{next(_numbers):011d}"
-    bank, branch = "20041", "01005"
+def an_iban(bank: str = "20041", *, wrong_national_key: bool = False) -> str:
+    """A valid French IBAN that no other test has: a fictitious account, by default of a real bank code."""
+    branch, account = "01005", f"{next(_numbers):011d}"
     key = 97 - (89 * int(bank) + 15 * int(branch) + 3 * int(account)) % 97
-    national = f"{bank}{branch}{account}{key:02d}"
+    national = f"{bank}{branch}{account}{(key + wrong_national_key) % 100:02d}"
     check = 98 - int(national + "152700") % 97  # FR00, letters as numbers
     return f"FR{check:02d}{national}"
 
