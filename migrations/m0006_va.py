@@ -236,7 +236,7 @@ create table sons.invoice (
   constraint invoice_share_is_one check (share_percent between 1 and 100),
   constraint invoice_vat_rate_is_one check (vat_rate_percent between 0 and 100),
   constraint invoice_total_exact check (ht_cents + vat_cents = ttc_cents),
-  constraint invoice_not_nothing check (ttc_cents > 0 and ht_cents > 0 and vat_cents >= 0),
+  constraint invoice_not_nothing check (ttc_cents > 0 and ht_cents >= 0 and vat_cents >= 0),
   constraint invoice_document_length check (octet_length(document_sha256) = 32),
   constraint invoice_withdrawn_later check (withdrawn_at >= received_at)
 );
@@ -259,7 +259,7 @@ create table sons.invoice_line (
   constraint invoice_line_line_fkey foreign key (order_id, finess_geographique, supplier_id, og_id)
     references sons.order_line (order_id, finess_geographique, supplier_id, og_id),
   constraint invoice_line_total_exact check (ht_cents + vat_cents = ttc_cents),
-  constraint invoice_line_not_nothing check (ttc_cents > 0 and ht_cents > 0 and vat_cents >= 0)
+  constraint invoice_line_not_nothing check (ttc_cents > 0 and ht_cents >= 0 and vat_cents >= 0)
 );
 create index invoice_line_line on sons.invoice_line (order_id, finess_geographique);
 create trigger invoice_line_append_only before update on sons.invoice_line

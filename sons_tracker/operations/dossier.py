@@ -20,6 +20,7 @@ from sons_tracker.rules.dossier import (
     DossierLine,
     DossierPayment,
     DossierRequest,
+    DossierVa,
     OpenCorrection,
     OpenVerdict,
 )
@@ -64,7 +65,12 @@ select dispositif, status, complete_file_on, referenced_from, referenced_to from
 where solution_version = $1 and dispositif = $2 and valid_from <= $3 and (valid_to is null or valid_to > $3)
 order by referenced_from
 """
-
+_VA = """
+select v.id, v.state, v.prepared_at, s.signed_at,
+       array(select l.finess_geographique from va_line l where l.va_id = v.id order by 1) as essms
+from va v left join va_signature s on s.va_id = v.id
+where v.order_id = $1 and v.state <> 'withdrawn'
+"""
 _CANCELLATION = """
 select c.id, c.state, c.motive, c.for_acquisition, c.asked_at, c.required, c.answer_due_at, c.document,
        case when c.asked_for = c.og_id then 'og' else 'supplier' end as asked_by,
@@ -123,10 +129,14 @@ async def load_dossier(
         correction=None if correction is None else OpenCorrection(**dict(correction)),
         open_verdicts=_open_verdicts(row, requests),
         missing_enrolment=await _missing_enrolment(con, row["supplier_id"], at),
-        va=None,
+        va=_va(await con.fetchrow(_VA, order_id)),
         cancellation=_cancellation(await con.fetchrow(_CANCELLATION, order_id)),
         amendment=_amendment(await con.fetchrow(_AMENDMENT, order_id)),
     )
+
+
+def _va(row: Any | None) -> DossierVa | None:
+    return None if row is None else DossierVa(**{**dict(row), "essms": tuple(row["essms"])})
 
 
 def _cancellation(row: Any | None) -> DossierCancellation | None:

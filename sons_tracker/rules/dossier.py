@@ -79,12 +79,14 @@ class OpenVerdict:
 
 @dataclass(frozen=True, slots=True)
 class DossierVa:
-    """The VA in force: prepared by the supplier, then signed by the OG. `state`: prepared or signed."""
+    """The VA in force: prepared by the supplier, then signed by the OG. `state`: prepared or signed; `essms`:
+    the numbers that it attests."""
 
     id: UUID
     state: str
     prepared_at: datetime
     signed_at: datetime | None
+    essms: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
