@@ -189,15 +189,15 @@ async def prepare(opened: OpenDatabase, settings: Settings) -> None:
 
     if opened.embedded:
         await migrate.migrate(opened.owner_dsn)
-    digest = law.load().law.digest
+    texts = law.load().law
     await engine.start(opened.app_dsn, role=opened.app_role, max_size=1)
     try:
-        if not (await enactment.readiness(digest)).schema_current:
+        if not (await enactment.readiness(texts.digest)).schema_current:
             raise SonsError(
                 ErrorCode.SCHEMA_NOT_CURRENT, "Le schéma de la base n'est pas celui de ce logiciel."
             )
         await clock.declare(LOCAL_ADMIN, settings.instance)
-        if opened.embedded:
-            await enactment.enact(LOCAL_ADMIN, digest, await clock.now())
+        if opened.embedded and not await enactment.is_followed(texts.digest):
+            await enactment.enact(LOCAL_ADMIN, texts, await clock.now())
     finally:
         await engine.stop()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -15,6 +15,10 @@ from sons_tracker.cli.frame import REFUSED, Json, day_option, emit, instance, pa
 from sons_tracker.cli.french import Cli
 from sons_tracker.errors import ErrorCode, SonsError
 from sons_tracker.law.library import Library, read_folder
+from sons_tracker.rules.french import count_fr
+
+if TYPE_CHECKING:
+    from sons_tracker.operations.enactment import Enactment
 
 app = Cli(help="Le droit, en fichiers datés et sourcés : vérifier, lire, comparer, mettre en vigueur.")
 
@@ -95,23 +99,33 @@ def diff(
 
 @app.command()
 def enact(as_json: Json = False) -> None:
-    """Met en vigueur, dans la base, le droit livré avec ce logiciel."""
-    digest = texts.load().law.digest
+    """Met en vigueur, dans la base, le droit livré, et déplace les échéances qui courent encore."""
+    known = texts.load().law
 
-    async def work() -> bool:
+    async def work() -> Enactment:
         from sons_tracker.operations import clock, enactment
         from sons_tracker.operations.actors import LOCAL_ADMIN
 
         async with instance():
-            return await enactment.enact(LOCAL_ADMIN, digest, await clock.now())
+            return await enactment.enact(LOCAL_ADMIN, known, await clock.now())
 
-    new = run(work())
-    word = "est mis en vigueur" if new else "était déjà en vigueur"
-    emit(
-        {"digest": digest, "enacted": new},
-        as_json,
-        lambda console: console.print(f"Le droit d'empreinte {digest[:12]}… {word}."),
-    )
+    done = run(work())
+    word = "est mis en vigueur" if done.is_new else "était déjà en vigueur"
+    moved = count_fr(done.moved.deadlines, "échéance déplacée", "échéances déplacées")
+    orders = count_fr(done.moved.orders, "commande", "commandes")
+
+    def render(console: Console) -> None:
+        console.print(f"Le droit d'empreinte {known.digest[:12]}… {word}.")
+        if done.moved.orders:
+            console.print(f"{moved}, sur {orders} ; les parties en sont averties.")
+
+    data = {
+        "digest": known.digest,
+        "enacted": done.is_new,
+        "orders_moved": done.moved.orders,
+        "deadlines_moved": done.moved.deadlines,
+    }
+    emit(data, as_json, render)
 
 
 def _library(folder: Path | None) -> Library:

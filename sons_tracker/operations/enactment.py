@@ -1,4 +1,4 @@
-"""The law of the package against the law of this database: what is enacted."""
+"""The law of the package against the law of this database: what is enacted, and what it moves."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from datetime import datetime
 import asyncpg
 
 from sons_tracker.db import journal, migrate
-from sons_tracker.db.engine import transaction
-from sons_tracker.operations.actors import ANONYMOUS, Actor
+from sons_tracker.db.engine import retrying, transaction
+from sons_tracker.operations.actors import ANONYMOUS, LOCAL_ADMIN, Actor
+from sons_tracker.operations.calendar_moves import Moved, follow_calendar
+from sons_tracker.rules.texts import Law
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +22,22 @@ class Readiness:
     law_enacted: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Enactment:
+    """What an enactment did: whether this law is new here, and what it moved."""
+
+    is_new: bool
+    moved: Moved
+
+
+@dataclass(frozen=True, slots=True)
+class Enacted:
+    """A law that decides, or decided, in this database."""
+
+    digest: str
+    enacted_at: datetime
+
+
 async def readiness(digest: str) -> Readiness:
     """What `/readyz` asks; `digest` is that of the package's law. A database that does not answer raises."""
     async with transaction(ANONYMOUS.context, read_only=True) as con:
@@ -27,27 +45,58 @@ async def readiness(digest: str) -> Readiness:
         return Readiness(current, current and await _is_enacted(con, digest))
 
 
-async def enact(actor: Actor, digest: str, at: datetime) -> bool:
-    """Records that the law of that digest decides from now on; False when it already did.
+async def is_followed(digest: str) -> bool:
+    """Whether the law of that digest is the one enacted last: a former law may be taken up again."""
+    async with transaction(LOCAL_ADMIN.context, read_only=True) as con:
+        return await _last_enacted(con) == digest
 
-    `actor` is an administrator: row-level security refuses any other. `at` is the business instant.
+
+@retrying
+async def enact(actor: Actor, law: Law, at: datetime) -> Enactment:
+    """Records that this law decides from now on, and moves what is undecided to its calendar.
+
+    What is decided stays: verdicts, amounts, deadlines that fired. Enacting the same law again looks at the
+    calendar again; when nothing differs, nothing is written. `actor` is an administrator: row-level security
+    refuses any other. `at` is the business instant.
+
+    Raises:
+        SonsError: `INVALID_LAW` when the law has lost the dispositif of an open order.
     """
     async with transaction(actor.context) as con:
-        if await _is_enacted(con, digest):
-            return False
-        written = await con.fetchval(
-            "insert into sons.law_enactment (digest, enacted_at, enacted_by) values ($1, $2, $3)"
-            " on conflict do nothing returning true",
-            digest,
-            at,
-            actor.person_id,
+        is_new = bool(
+            await con.fetchval(
+                "insert into law_enactment (digest, enacted_at, enacted_by) values ($1, $2, $3)"
+                " on conflict do nothing returning true",
+                law.digest,
+                at,
+                actor.person_id,
+            )
         )
-        if written:
-            await journal.record(con, actor, at, "law.enacted", "law", digest, {})
-        return bool(written)
+        moved = await follow_calendar(con, actor, law, at)
+        if moved.orders or await _last_enacted(con) != law.digest:
+            facts = {"orders_moved": moved.orders, "deadlines_moved": moved.deadlines}
+            await journal.record(con, actor, at, "law.enacted", "law", law.digest, facts)
+        return Enactment(is_new, moved)
+
+
+async def enacted_laws(limit: int) -> tuple[Enacted, ...]:
+    """The laws enacted here, at most `limit`, the latest first. Everyone may know which law decides."""
+    async with transaction(ANONYMOUS.context, read_only=True) as con:
+        rows = await con.fetch(
+            "select digest, enacted_at from law_enactment order by enacted_at desc, digest limit $1", limit
+        )
+    return tuple(Enacted(row["digest"], row["enacted_at"]) for row in rows)
 
 
 async def _is_enacted(con: asyncpg.Connection, digest: str) -> bool:
     return bool(
         await con.fetchval("select exists (select from sons.law_enactment where digest = $1)", digest)
     )
+
+
+async def _last_enacted(con: asyncpg.Connection) -> str | None:
+    digest: str | None = await con.fetchval(
+        "select object_id from journal where object_kind = 'law' and action = 'law.enacted'"
+        " order by recorded_at desc, id desc limit 1"
+    )
+    return digest

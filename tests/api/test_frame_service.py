@@ -18,14 +18,14 @@ async def test_alive_without_a_database(plain: httpx.AsyncClient) -> None:
 
 
 async def test_ready_once_the_law_is_enacted(client: httpx.AsyncClient) -> None:
-    digest = law.load().law.digest
+    texts = law.load().law
     before = await client.get("/readyz")
     assert (before.status_code, before.json()["code"]) == (503, "law_not_enacted")
     assert before.headers["retry-after"] == "5"
-    assert await enactment.enact(LOCAL_ADMIN, digest, AT)
-    assert not await enactment.enact(LOCAL_ADMIN, digest, AT)
+    assert (await enactment.enact(LOCAL_ADMIN, texts, AT)).is_new
+    assert not (await enactment.enact(LOCAL_ADMIN, texts, AT)).is_new
     after = await client.get("/readyz")
-    assert (after.status_code, after.json()) == (200, {"status": "ok", "law_digest": digest})
+    assert (after.status_code, after.json()) == (200, {"status": "ok", "law_digest": texts.digest})
 
 
 async def test_not_ready_when_the_schema_is_another(client: httpx.AsyncClient, clone: Database) -> None:
@@ -60,7 +60,7 @@ async def test_not_ready_when_the_database_stops_answering(
 async def test_only_an_administrator_enacts(database: Database) -> None:
     pilot = await an_account("pilot")
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
-        await enactment.enact(pilot.actor, "0" * 64, AT)
+        await enactment.enact(pilot.actor, law.load().law, AT)
 
 
 async def test_the_law_of_a_day(plain: httpx.AsyncClient) -> None:

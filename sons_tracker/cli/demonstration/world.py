@@ -96,7 +96,7 @@ async def build_world(teller: Teller) -> World:
     library = law.load()
     await clock.declare(LOCAL_ADMIN, "sandbox")
     at = await clock.now()
-    await enactment.enact(LOCAL_ADMIN, library.law.digest, at)
+    await enactment.enact(LOCAL_ADMIN, library.law, at)
     teller.clock(at, library.law.digest)
     categories = required(library.law.register.nomenclature.in_force(at.date(), at.date()))
     nomenclature = {code: category.aggregate for code, category in categories.items()}
