@@ -18,6 +18,7 @@ from sons_tracker.api.security import add_headers, authorise, current_actor, is_
 from sons_tracker.api.strict import MAX_BODY
 from sons_tracker.db import engine
 from sons_tracker.db.embedded import open_database
+from sons_tracker.delivery import relay
 from sons_tracker.settings import Settings
 
 # One line per module of routes: each lists its own handlers.
@@ -67,7 +68,7 @@ def _life(settings: Settings) -> Callable[[Litestar], AbstractAsyncContextManage
         async with open_database(settings) as opened:
             await engine.start(opened.app_dsn, role=opened.app_role)
             try:
-                async with scheduler.running():
+                async with scheduler.running(), relay.running(settings):
                     yield
             finally:
                 await engine.stop()

@@ -29,7 +29,7 @@ from sons_tracker.rules.actions import Reason
 
 MOST_ENDPOINTS = 10
 """Live endpoints of an organisation: each multiplies what is sent."""
-LONGESTOVERLAP = timedelta(days=7)
+LONGEST_OVERLAP = timedelta(days=7)
 _UNKNOWN = "Aucun webhook visible ne porte cet identifiant."
 OVER = Reason("Ce webhook est désactivé.", "Enregistrez à nouveau l'adresse : elle aura un nouveau secret.")
 
@@ -148,8 +148,8 @@ async def rotate(
     Raises:
         SonsError: `NOT_FOUND`; `INVALID_REQUEST` for an overlap out of bounds; as `perform`.
     """
-    if not timedelta(0) <= overlap <= LONGESTOVERLAP:
-        problem = f"Le recouvrement va de 0 à {LONGESTOVERLAP.days} jours."
+    if not timedelta(0) <= overlap <= LONGEST_OVERLAP:
+        problem = f"Le recouvrement va de 0 à {LONGEST_OVERLAP.days} jours."
         raise SonsError(ErrorCode.INVALID_REQUEST, problem, (Fault("$.overlap_hours", problem),))
     secret = new_secret()
 

@@ -1,0 +1,1 @@
+"""Sending: the only room that speaks to other machines, always outside a transaction."""

@@ -1,0 +1,83 @@
+"""One e-mail to one person."""
+
+from __future__ import annotations
+
+import ipaddress
+from datetime import UTC, datetime
+from email.errors import MessageError
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP as WIRE
+from urllib.parse import unquote, urlsplit
+
+import aiosmtplib
+
+from sons_tracker.operations.deliveries import Job, Outcome
+from sons_tracker.operations.messages import message
+from sons_tracker.settings import Settings
+
+TOTAL_SECONDS = 30.0
+_PERMANENT = 500
+_PORTS = {"smtp": 587, "smtps": 465}
+
+
+async def send(settings: Settings, job: Job) -> Outcome:
+    """Hands the notice to the mail server; what the server refuses for good is not tried again."""
+    if settings.smtp_url is None or settings.mail_from is None or job.mailbox is None:
+        return Outcome("unconfigured", None, "Aucun serveur de courrier n'est configuré.")
+    try:
+        letter = compose(job, settings.mail_from, job.mailbox)
+    except (ValueError, IndexError, MessageError):  # what the standard library raises on a malformed address
+        return Outcome("refused", None, "L'adresse de cette personne est mal formée.")
+    parts = urlsplit(settings.smtp_url)
+    host = parts.hostname or ""
+    try:
+        await aiosmtplib.send(
+            letter,
+            hostname=host,
+            port=parts.port or _PORTS[parts.scheme],
+            username=None if parts.username is None else unquote(parts.username),
+            password=None if parts.password is None else unquote(parts.password),
+            use_tls=parts.scheme == "smtps",
+            # never in clear over a network: a server that offers no STARTTLS is refused
+            start_tls=None if parts.scheme == "smtps" or _is_own_machine(host) else True,
+            timeout=TOTAL_SECONDS,
+        )
+    except aiosmtplib.SMTPRecipientsRefused as error:
+        status = error.recipients[0].code
+        return _refused(status, "Le serveur de courrier refuse cette adresse")
+    except aiosmtplib.SMTPResponseException as error:
+        return _refused(error.code, "Le serveur de courrier refuse le message")
+    except (aiosmtplib.SMTPException, OSError):
+        return Outcome("failed", None, "Le serveur de courrier ne répond pas.")
+    return Outcome("delivered", 250)
+
+
+def compose(job: Job, sender: str, mailbox: str) -> EmailMessage:
+    """The letter. Its identifier is that of the event and the person: a second copy is recognised as one.
+
+    Raises:
+        ValueError: a malformed address, or a header of more than one line.
+    """
+    text = message(job.event, job.at, job.facts, job.event_id)
+    letter = EmailMessage(policy=WIRE)
+    letter["From"] = Address(addr_spec=sender)
+    letter["To"] = Address(addr_spec=mailbox)
+    letter["Subject"] = text.subject
+    letter["Date"] = datetime.now(UTC)
+    letter["Message-ID"] = f"<{job.event_id}.{job.person_id}@{sender.rpartition('@')[2]}>"
+    letter["Auto-Submitted"] = "auto-generated"
+    letter["Content-Language"] = "fr"
+    letter.set_content(text.body)
+    return letter
+
+
+def _refused(status: int, words: str) -> Outcome:
+    return Outcome("refused" if status >= _PERMANENT else "failed", status, f"{words} ({status}).")
+
+
+def _is_own_machine(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,76 @@
+"""A notice as an e-mail in French: what happened, what to do, until when, and why."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, time
+from typing import Any
+from uuid import UUID
+
+from sons_tracker.operations.clock import PARIS
+from sons_tracker.operations.notices import EVENTS
+from sons_tracker.rules.french import date_fr
+from sons_tracker.rules.money import euros_fr
+
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """Plain text; the subject is one line."""
+
+    subject: str
+    body: str
+
+
+def message(event: str, at: datetime, facts: Mapping[str, Any], event_id: UUID) -> Message:
+    """The e-mail of a notice. Of its facts it reads those that `outbox.announce` names, and no others."""
+    known = EVENTS[event]
+    number = _line(facts.get("order_number"))
+    about = f"{known.label} : commande {number}" if number else known.label
+    lines = ["Bonjour,", "", f"{about}.", f"Date : {_instant(at)}."]
+    amount = facts.get("amount_ttc_cents")
+    if isinstance(amount, int):
+        lines.append(f"Montant : {euros_fr(amount)} TTC.")
+    if known.todo:
+        lines += ["", f"À faire : {known.todo}"]
+    if until := _parsed(facts.get("until")):
+        lines.append(f"Au plus tard : {_instant(until)}, heure de Paris.")
+    reasons = facts.get("reasons")
+    if isinstance(reasons, list) and reasons:
+        lines += ["", "Motifs :", *(f"– {_line(_sentence(reason))}" for reason in reasons)]
+    if source := _line(facts.get("source")):
+        lines += ["", f"Source : {source}"]
+    lines += [
+        "",
+        "Le dossier complet est dans le service, sous l'identifiant de votre organisation.",
+        f"Ce message est automatique ; n'y répondez pas. Référence de l'avis : {event_id}",
+    ]
+    return Message(f"[SONS] {about}", "\n".join(lines) + "\n")
+
+
+def _instant(at: datetime) -> str:
+    """`31 décembre 2023`, with its hour unless it is the last instant of the day."""
+    local = at.astimezone(PARIS)
+    last = local.time().replace(microsecond=0) >= time(23, 59, 59)
+    return date_fr(local.date()) + ("" if last else f" à {local:%H h %M}")
+
+
+def _parsed(text: object) -> datetime | None:
+    """An instant of the facts; one that cannot be read is left out rather than an e-mail lost for it."""
+    try:
+        found = datetime.fromisoformat(text) if isinstance(text, str) else None
+    except ValueError:
+        return None
+    return found if found is not None and found.tzinfo is not None else None
+
+
+def _sentence(reason: object) -> object:
+    return reason.get("message") if isinstance(reason, Mapping) else reason
+
+
+def _line(value: object) -> str:
+    """One line: what comes from a fact neither breaks out of a header nor forges the lines of the body."""
+    return "" if value is None else _CONTROLS.sub(" ", str(value)).strip()
