@@ -17,6 +17,7 @@ from sons_tracker.errors import ErrorCode, SonsError
 from sons_tracker.operations.actors import Actor, require
 from sons_tracker.operations.acts import Refused, perform
 from sons_tracker.operations.bank_numbers import BankNumbers
+from sons_tracker.operations.deadlines import Due
 from sons_tracker.operations.idempotency import Answer, Key
 from sons_tracker.operations.outbox import announce
 from sons_tracker.operations.requests import PARIS, known_on
@@ -28,6 +29,7 @@ WAITING_DAYS = 3
 """Whole calendar days between the confirmation and the effect: a weekend always leaves a working day to see
 the notice. A choice of the operation, not of the law: docs/decisions/bank-accounts-take-two-persons.md."""
 
+_DEADLINE = "bank_account"
 Render = Callable[[SupplierView | Refused], Answer]
 
 
@@ -112,6 +114,19 @@ async def confirm(
             actor.person_id,
             effect_of(at),
         )
+        await con.execute(
+            "insert into deadline (rule, object_id, due_at, kind, supplier_id, facts)"
+            " values ($1, $2, $3, $1, $4, $5)",
+            _DEADLINE,
+            str(change_id),
+            effect_of(at),
+            supplier_id,
+            {
+                "label": "Prise d'effet d'un compte bancaire",
+                "source": "règle de gestion de l'organisme payeur",
+                "a_confirmer": True,
+            },
+        )
         return await _told(con, actor, supplier_id, change_id, "bank_account.confirmed", at)
 
     return await perform(actor, at, key, work, render)
@@ -140,9 +155,22 @@ async def stop(
             at,
             actor.person_id,
         )
+        await con.execute(
+            "update deadline set superseded_at = $3 where rule = $1 and object_id = $2",
+            _DEADLINE,
+            str(change_id),
+            at,
+        )
         return await _told(con, actor, supplier_id, change_id, "bank_account.stopped", at)
 
     return await perform(actor, at, key, work, render)
+
+
+async def took_effect(con: asyncpg.Connection, due: Due, _at: datetime) -> None:
+    """The effect of the deadline of a confirmed account: its supplier is told. The account itself is in force
+    by its date, whether or not a clock ticks."""
+    recipients = () if due.supplier_id is None else (due.supplier_id,)
+    await announce(con, due.due_at, "bank_account.in_force", "bank_account", due.object_id, recipients, {})
 
 
 async def account_numbers(con: asyncpg.Connection, account_ids: Sequence[UUID]) -> dict[UUID, BankNumbers]:

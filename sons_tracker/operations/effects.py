@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sons_tracker.operations.bank_accounts import took_effect
 from sons_tracker.operations.deadlines import Effect, only_told
 from sons_tracker.operations.lapses import cloture_passed, complete_file_passed, referencing_came
 
@@ -13,4 +14,5 @@ EFFECTS: dict[str, Effect] = {
     "complete_file": complete_file_passed,
     "referencing": referencing_came,
     "cloture": cloture_passed,
+    "bank_account": took_effect,
 }

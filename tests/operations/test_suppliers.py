@@ -15,7 +15,7 @@ import pytest
 
 from sons_tracker.db.engine import transaction
 from sons_tracker.errors import ErrorCode, SonsError
-from sons_tracker.operations import bank_accounts, enrolment_files, suppliers
+from sons_tracker.operations import bank_accounts, deadlines, enrolment_files, suppliers
 from sons_tracker.operations.actors import SCHEDULER, Actor
 from sons_tracker.operations.bank_accounts import effect_of
 from sons_tracker.operations.enrolment import Enrolment, enrolment_of, enrolments_of
@@ -352,6 +352,22 @@ async def test_what_is_in_force_is_no_longer_stopped_and_what_is_confirmed_not_c
         make.change_confirmed(supplier.second, change.id, effect),
     ):
         assert "a pris effet le" in messages(await act)
+
+
+async def test_the_members_are_told_when_an_account_takes_effect_and_not_when_it_was_stopped() -> None:
+    supplier = await make.an_enrolled_supplier()
+    stopped = (await make.change_asked(supplier.account, at=AT)).view.changes[0]
+    await make.change_confirmed(supplier.second, stopped.id, AT)
+    await make.change_stopped(supplier.second, supplier.supplier_id, stopped.id, AT)
+    before = await told(supplier.supplier_id)
+    while await deadlines.tick(effect_of(AT)):
+        pass
+    assert (await told(supplier.supplier_id))[len(before) :] == ["bank_account.in_force"]
+    rows = await everything.fetch(
+        "select object_id, at from outbox where organisation_id = $1 and event = 'bank_account.in_force'",
+        supplier.supplier_id,
+    )
+    assert [tuple(row) for row in rows] == [(str(supplier.bank_account_id), effect_of(T0))]
 
 
 async def test_at_most_one_change_waits() -> None:
