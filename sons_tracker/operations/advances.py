@@ -191,8 +191,6 @@ def advance_case(dossier: Dossier, content: Mapping[str, Any], received_at: date
         signature_kind=content.get("signature"),
         document_present=dossier.order_document_present or "order_document_sha256" in content,
         referencings=dossier.referencings,
-        supplier_enrolled=not dossier.missing_enrolment,
-        missing_enrolment=dossier.missing_enrolment,
     )
 
 

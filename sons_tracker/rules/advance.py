@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import date
 
-from sons_tracker.rules.actions import Reason
 from sons_tracker.rules.catalogue import RULES
 from sons_tracker.rules.context import dispositif_of, referencings_for
 from sons_tracker.rules.french import PARIS, date_fr, instant_fr, until_fr
@@ -20,28 +19,13 @@ def assess_advance(case: AdvanceCase, law: Law, known_on: date) -> tuple[Verdict
     """What the law, as known on `known_on` (the Paris day of the business instant), says of the advance.
 
     Every rule of the stage answers exactly once; a `fail` of R20 makes the request inadmissible, any other
-    refuses it as it stands. The supplier's enrolment is no rule of the scheme: see `enrolment_reasons`.
+    refuses it as it stands. The supplier's enrolment is no rule of the scheme: the action asks for it.
 
     Raises:
         SonsError: `INVALID_REQUEST` for an unknown dispositif.
     """
     dispositif_of(law, case.dispositif)
     return tuple(of_order(rule, ask(case, law, known_on)) for rule, ask in ADVANCE_RULES.items())
-
-
-def enrolment_reasons(enrolled: bool, missing: tuple[str, ...] = ()) -> tuple[Reason, ...]:
-    """Why a supplier cannot be paid yet; nothing when it is enrolled. `missing`: in French, what lacks."""
-    if enrolled:
-        return ()
-    lacking = f" Il manque : {', '.join(missing)}." if missing else ""
-    return (
-        Reason(
-            f"Le fournisseur n'est pas enrôlé auprès de l'agence de paiement.{lacking}",
-            "Compléter l'enrôlement du fournisseur et le faire valider.",
-            None,
-            "Pages publiques de l'ASP (valeur à confirmer)",
-        ),
-    )
 
 
 def r11_before_payment(case: AdvanceCase, law: Law, known_on: date) -> Finding:

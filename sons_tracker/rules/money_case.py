@@ -32,7 +32,6 @@ class AdvanceCase:
     `received_at`: when the request came in. `signature_kind`: how the OG signed the order (`handwritten`,
     `electronic`), None when nobody said. `document_present`: the signed order is there. `referencings`: the
     lines of the latest ANS list for the ordered version, all dispositifs; None when no list knows it.
-    `missing_enrolment`: in French, what the supplier's enrolment lacks.
     """
 
     dispositif: str
@@ -41,8 +40,6 @@ class AdvanceCase:
     signature_kind: str | None
     document_present: bool
     referencings: tuple[Referencing, ...] | None
-    supplier_enrolled: bool
-    missing_enrolment: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
