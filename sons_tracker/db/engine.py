@@ -226,16 +226,24 @@ async def transaction(
     con = await _acquire(pool)
     try:
         async with con.transaction(isolation=isolation, readonly=read_only):
-            await con.execute(
-                "select set_config('sons.organisation_id', $1, true), set_config('sons.role', $2, true)",
-                "" if context.organisation_id is None else str(context.organisation_id),
-                context.role,
-            )
+            await see_as(con, context)
             async with joinable(con):
                 yield con
     finally:
         # release() shields itself and resets the connection: also after a cancelled ROLLBACK
         await pool.release(con)
+
+
+async def see_as(con: asyncpg.Connection, context: RowContext) -> None:
+    """From here to the end of the transaction, or of a savepoint that is undone, rows are seen as `context`.
+
+    For an act that lets the scheduler work inside its own transaction, and then goes on as itself.
+    """
+    await con.execute(
+        "select set_config('sons.organisation_id', $1, true), set_config('sons.role', $2, true)",
+        "" if context.organisation_id is None else str(context.organisation_id),
+        context.role,
+    )
 
 
 async def ask(sql: str, *args: object) -> asyncpg.Record | None:

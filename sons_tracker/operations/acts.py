@@ -63,11 +63,16 @@ async def perform(
         except _UndoneError:
             pass
         if isinstance(outcome, Refused):
-            facts = {"reasons": [asdict(reason) for reason in outcome.reasons]}
-            await journal.record(con, actor, at, outcome.event, outcome.object_kind, outcome.object_id, facts)
+            await record_refusal(con, actor, at, outcome)
         answer = render(outcome)
         await keep_answer(con, actor, key, answer)
         return answer
+
+
+async def record_refusal(con: asyncpg.Connection, actor: Actor, at: datetime, refused: Refused) -> None:
+    """Journals a refusal with its reasons."""
+    facts = {"reasons": [asdict(reason) for reason in refused.reasons]}
+    await journal.record(con, actor, at, refused.event, refused.object_kind, refused.object_id, facts)
 
 
 async def tell(

@@ -146,24 +146,23 @@ async def tick(at: datetime, *, limit: int = ROWS_PER_TICK, stop: asyncio.Event 
             return fired
 
 
-async def fire_all(con: asyncpg.Connection, at: datetime) -> list[Due]:
-    """Fires everything due before `at` in the caller's transaction, whose context is the scheduler's, and
-    waits for the orders that are held. Returns those whose effect failed: they stay due.
+async def fire_all(con: asyncpg.Connection, at: datetime, since: datetime, stuck: set[str]) -> None:
+    """Fires what is due from `since` on and before `at`, in the caller's transaction; waits for held orders.
+
+    The context of the transaction is the scheduler's. `stuck` names the orders, and the deadlines without an
+    order, whose effect failed: they are left alone, and those that fail are added.
 
     Raises:
         asyncpg.PostgresError: when an order stays held longer than the lock time-out.
     """
-    left: list[Due] = []
-    failed: set[str] = set()
     while True:
-        after, found = _BEGINNING, 0
-        while (batch := await _fire(con, at, _BATCH, after, failed, wait=True)) is not None:
-            found += len(batch.fired)
-            left += batch.failed
-            failed.update(_holder(due) for due in batch.failed)
+        after, fired = (since, "", ""), 0
+        while (batch := await _fire(con, at, _BATCH, after, stuck, wait=True)) is not None:
+            fired += len(batch.fired)
+            stuck.update(_holder(due) for due in batch.failed)
             after = batch.last
-        if not found:
-            return left
+        if not fired:
+            return
 
 
 @retrying

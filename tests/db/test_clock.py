@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 
 import asyncpg
 import pytest
@@ -10,10 +10,19 @@ import pytest
 from sons_tracker.db.engine import transaction
 from sons_tracker.errors import ErrorCode, SonsError
 from sons_tracker.operations.actors import ANONYMOUS, LOCAL_ADMIN, SCHEDULER
-from sons_tracker.operations.clock import SANDBOX_STARTS_AT, advance, business_instant, declare
+from sons_tracker.operations.acts import Refused
+from sons_tracker.operations.clock import (
+    SANDBOX_STARTS_AT,
+    Advanced,
+    advance_to,
+    business_instant,
+    declare,
+    state,
+)
 from tests.databases import Database
 from tests.factories import an_actor
 
+WEST = timezone(timedelta(hours=-10))
 pytestmark = pytest.mark.usefixtures("database")
 
 
@@ -35,20 +44,30 @@ async def test_any_other_instance_reads_the_machines_clock() -> None:
         if mode == "real":
             await declare(LOCAL_ADMIN, "real")
         assert abs(await now() - datetime.now(UTC)) < timedelta(seconds=5)
-    with pytest.raises(SonsError) as caught:
-        await advance(LOCAL_ADMIN, datetime.now(UTC) + timedelta(days=1))
-    assert caught.value.code is ErrorCode.CONFLICT
+        assert (await state()).mode == mode
+        refused = await advance_to(LOCAL_ADMIN, datetime.now(UTC) + timedelta(days=1))
+        assert isinstance(refused, Refused)
+        assert "horloge" in refused.reasons[0].message
+    async with transaction(LOCAL_ADMIN.context) as con:
+        told = await con.fetch("select object_id from journal where action = 'instance.advance_refused'")
+    assert [row["object_id"] for row in told] == ["undeclared", "real"]
 
 
 async def test_the_clock_of_a_sandbox_advances_and_never_goes_back(database: Database) -> None:
     await declare(LOCAL_ADMIN, "sandbox")
     later = SANDBOX_STARTS_AT + timedelta(days=30)
-    assert await advance(LOCAL_ADMIN, later) == later
+    assert await advance_to(LOCAL_ADMIN, later) == Advanced(SANDBOX_STARTS_AT, later, (), 0, 0)
     assert await now() == later
     with pytest.raises(SonsError, match="ne recule pas"):
-        await advance(LOCAL_ADMIN, SANDBOX_STARTS_AT)
+        await advance_to(LOCAL_ADMIN, later - timedelta(microseconds=1))
+    for impossible in (
+        later.replace(year=later.year + 10, day=2, month=4),
+        datetime.max.replace(tzinfo=WEST),
+    ):
+        with pytest.raises(SonsError, match="10 ans"):
+            await advance_to(LOCAL_ADMIN, impossible)
     with pytest.raises(SonsError, match="décalage"):
-        await advance(LOCAL_ADMIN, datetime(2024, 1, 1))  # noqa: DTZ001 - what a person may type
+        await advance_to(LOCAL_ADMIN, datetime(2024, 1, 1))  # noqa: DTZ001 - what a person may type
     owner = await database.connect_superuser()
     for change in (
         "clock_at = clock_at - interval '1 s'",
@@ -81,5 +100,5 @@ async def test_only_an_administrator_declares_and_advances() -> None:
             await declare(actor, "sandbox")
         assert caught.value.code is ErrorCode.FORBIDDEN
         with pytest.raises(SonsError) as caught:
-            await advance(actor, SANDBOX_STARTS_AT)
+            await advance_to(actor, SANDBOX_STARTS_AT)
         assert caught.value.code is ErrorCode.FORBIDDEN
