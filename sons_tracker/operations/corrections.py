@@ -76,7 +76,7 @@ async def ask_correction(
         if against:
             return Refused("correction.refused", "order", str(order_id), against)
         request = dossier.request(about) if about != "order" else None
-        due_at, source = _answer_delay(law, dossier, at)
+        due_at, source = answer_delay(law, dossier, at)
         correction_id = uuid4()
         await con.execute(
             "insert into correction (id, order_id, supplier_id, og_id, request_id, kind, reason, asked_at,"
@@ -111,7 +111,7 @@ async def ask_correction(
             "reason": reason,
         }
         await tell(con, actor, at, f"{about}.correction_asked", dossier, facts)
-        return await _view(con, correction_id)
+        return await view_correction(con, correction_id)
 
     return await perform(actor, at, key, work, render)
 
@@ -153,7 +153,7 @@ async def answer_correction(
                 return Refused("correction.refused", "order", str(order_id), stops)
             await file_request(con, dossier, request.id, at, schema, content, verdicts, law)
         await close_correction(con, actor, at, dossier, correction, answer)
-        return await _view(con, correction.id)
+        return await view_correction(con, correction.id)
 
     return await perform(actor, at, key, work, render)
 
@@ -200,7 +200,7 @@ async def _move(con: asyncpg.Connection, dossier: Dossier, request_id: UUID | No
         await con.execute("update financing_request set state = $2 where id = $1", request_id, state)
 
 
-def _answer_delay(law: Law, dossier: Dossier, at: datetime) -> tuple[datetime | None, str]:
+def answer_delay(law: Law, dossier: Dossier, at: datetime) -> tuple[datetime | None, str]:
     """The last instant to answer, and its source; None when no delay is in force."""
     known = known_on(at)
     version = dispositif_of(law, dossier.dispositif)[1].answer_working_days.find(known, known)
@@ -209,7 +209,8 @@ def _answer_delay(law: Law, dossier: Dossier, at: datetime) -> tuple[datetime | 
     return answer_due(at, required(version), dossier.og_finess[:2]), str(version.source)
 
 
-async def _view(con: asyncpg.Connection, correction_id: UUID) -> CorrectionView:
+async def view_correction(con: asyncpg.Connection, correction_id: UUID) -> CorrectionView:
+    """A correction of an order that the actor may see."""
     row = await con.fetchrow(
         "select c.id, c.order_id, o.number as order_number, c.request_id, c.kind, c.reason, c.asked_at,"
         " c.answer_due_at, c.answered_at, c.answer"
