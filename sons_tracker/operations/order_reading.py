@@ -76,16 +76,20 @@ async def find_order(actor: Actor, order_id: UUID) -> OrderView:
         SonsError: `NOT_FOUND`, the same for an unknown order and for another organisation's.
     """
     async with transaction(actor.context, read_only=True) as con:
-        row = await con.fetchrow(
-            f"select o.* from purchase_order o where {_SEEN} and o.id = $3",  # noqa: S608 - a constant
-            actor.role in _SEES_ALL,
-            actor.organisation_id,
-            order_id,
-        )
-        if row is None:
-            raise SonsError(ErrorCode.NOT_FOUND, "Aucune commande visible ne porte cet identifiant.")
-        view = await _view(con, row)
-    return seen_by(view, actor)
+        return await read_order(con, actor, order_id)
+
+
+async def read_order(con: asyncpg.Connection, actor: Actor, order_id: UUID) -> OrderView:
+    """As `find_order`, in the caller's transaction."""
+    row = await con.fetchrow(
+        f"select o.* from purchase_order o where {_SEEN} and o.id = $3",  # noqa: S608 - a constant
+        actor.role in _SEES_ALL,
+        actor.organisation_id,
+        order_id,
+    )
+    if row is None:
+        raise SonsError(ErrorCode.NOT_FOUND, "Aucune commande visible ne porte cet identifiant.")
+    return seen_by(await _view(con, row), actor)
 
 
 async def _view(con: asyncpg.Connection, row: Any) -> OrderView:
@@ -96,7 +100,8 @@ async def _view(con: asyncpg.Connection, row: Any) -> OrderView:
         row["id"],
     )
     payments = await con.fetch(
-        "select kind, state, amount_ttc_cents, condition from payment where order_id = $1 order by kind",
+        "select kind, state, amount_ttc_cents, condition, due_ttc_cents, due_at, paid_at from payment"
+        " where order_id = $1 order by kind",
         row["id"],
     )
     deadlines = await con.fetch(

@@ -52,12 +52,15 @@ class LineView:
 
 @dataclass(frozen=True, slots=True)
 class PaymentView:
-    """A planned payment, in cents TTC."""
+    """A payment, in cents TTC: what was planned at the deposit and, once it is known, what is due."""
 
     kind: str
     state: str
     amount_ttc_cents: int
     condition: str
+    due_ttc_cents: int | None = None
+    due_at: datetime | None = None
+    paid_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

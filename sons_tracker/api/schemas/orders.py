@@ -116,12 +116,15 @@ class LineOut(msgspec.Struct, frozen=True):
 
 
 class PaymentOut(msgspec.Struct, frozen=True):
-    """Un versement prévu."""
+    """Un versement : ce qui était prévu au dépôt et, une fois connu, ce qui est dû, puis payé."""
 
     kind: Literal["advance", "solde"]
     state: str
     amount_ttc: str
     condition: str
+    due_ttc: str | None
+    due_at: str | None
+    paid_at: str | None
 
 
 class DeadlineOut(msgspec.Struct, frozen=True):
@@ -306,7 +309,15 @@ def assessment_out(view: OrderView) -> AssessmentOut | OrderOut:
             for line in view.lines
         ],
         "payments": [
-            PaymentOut(p.kind, p.state, euros(p.amount_ttc_cents), p.condition)  # type: ignore[arg-type]
+            PaymentOut(
+                p.kind,  # type: ignore[arg-type]
+                p.state,
+                euros(p.amount_ttc_cents),
+                p.condition,
+                _euros(p.due_ttc_cents),
+                None if p.due_at is None else paris_text(p.due_at),
+                None if p.paid_at is None else paris_text(p.paid_at),
+            )
             for p in view.payments
         ],
         "deadlines": [
