@@ -13,9 +13,10 @@ from sons_tracker import law
 from sons_tracker.api.contract import PUBLIC, Answer, Contract, Example
 from sons_tracker.api.strict import Day, Strict, read_query
 from sons_tracker.errors import ErrorCode, SonsError
-from sons_tracker.operations import clock
+from sons_tracker.operations import clock, enactment
 
 _TAG = "Droit"
+_MOST_ENACTMENTS = 100
 
 
 class LawIndex(msgspec.Struct, frozen=True):
@@ -66,6 +67,20 @@ class Calendar(msgspec.Struct, frozen=True):
     ouverture: CalendarDay
     fermeture: CalendarDay
     cloture: CalendarDay
+
+
+class EnactedLaw(msgspec.Struct, frozen=True):
+    """Un droit mis en vigueur dans cette instance : son empreinte, et l'instant depuis lequel il décide."""
+
+    digest: str
+    enacted_at: str
+
+
+class EnactedLaws(msgspec.Struct, frozen=True):
+    """Les droits mis en vigueur ici, le dernier d'abord ; « package » est celui du logiciel qui répond."""
+
+    package: str
+    enactments: list[EnactedLaw]
 
 
 @get(
@@ -156,4 +171,27 @@ async def calendar(request: Request[Any, Any, Any], dispositif: FromPath[str]) -
     return msgspec.convert(law.calendar(library, dispositif, known_on), Calendar)
 
 
-HANDLERS: tuple[HTTPRouteHandler, ...] = (index, text, calendar)
+@get(
+    "/api/v1/law/enactments",
+    opt=Contract(
+        PUBLIC,
+        "Les droits mis en vigueur",
+        tag=_TAG,
+        description="Chaque commande garde l'empreinte du droit qui l'a décidée. Une mise en vigueur déplace"
+        " les échéances qui courent encore, jamais ce qui est décidé.",
+        answers={200: Answer("Les empreintes, la dernière mise en vigueur d'abord.", EnactedLaws)},
+        errors=(ErrorCode.UNAVAILABLE,),
+        examples=(Example("liste", "Les droits de cette instance", 200),),
+    ).opt,
+)
+async def enactments() -> EnactedLaws:
+    """The laws enacted in this database."""
+    found = await enactment.enacted_laws(_MOST_ENACTMENTS)
+    shown = [
+        EnactedLaw(one.digest, one.enacted_at.astimezone(clock.PARIS).isoformat(timespec="seconds"))
+        for one in found
+    ]
+    return EnactedLaws(law.load().law.digest, shown)
+
+
+HANDLERS: tuple[HTTPRouteHandler, ...] = (index, enactments, text, calendar)

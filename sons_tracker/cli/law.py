@@ -13,6 +13,7 @@ from rich.console import Console
 from sons_tracker import law as texts
 from sons_tracker.cli.frame import REFUSED, Json, day_option, emit, instance, paris_today, run
 from sons_tracker.cli.french import Cli
+from sons_tracker.cli.impact import impact
 from sons_tracker.errors import ErrorCode, SonsError
 from sons_tracker.law.library import Library, read_folder
 from sons_tracker.rules.french import count_fr
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from sons_tracker.operations.enactment import Enactment
 
 app = Cli(help="Le droit, en fichiers datés et sourcés : vérifier, lire, comparer, mettre en vigueur.")
+app.command("impact")(impact)
 
 _Folder = Annotated[
     Path | None,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
+
 import asyncpg
 import httpx
 import pytest
@@ -26,6 +29,19 @@ async def test_ready_once_the_law_is_enacted(client: httpx.AsyncClient) -> None:
     assert not (await enactment.enact(LOCAL_ADMIN, texts, AT)).is_new
     after = await client.get("/readyz")
     assert (after.status_code, after.json()) == (200, {"status": "ok", "law_digest": texts.digest})
+
+
+async def test_the_laws_that_were_enacted(client: httpx.AsyncClient) -> None:
+    texts = law.load().law
+    assert (await client.get("/api/v1/law/enactments")).json() == {"package": texts.digest, "enactments": []}
+    former = replace(texts, digest="0" * 64)
+    await enactment.enact(LOCAL_ADMIN, former, AT - timedelta(days=1))
+    await enactment.enact(LOCAL_ADMIN, texts, AT)
+    answer = await client.get("/api/v1/law/enactments")
+    assert answer.json()["enactments"] == [
+        {"digest": texts.digest, "enacted_at": "2023-03-01T10:00:00+01:00"},
+        {"digest": former.digest, "enacted_at": "2023-02-28T10:00:00+01:00"},
+    ]
 
 
 async def test_not_ready_when_the_schema_is_another(client: httpx.AsyncClient, clone: Database) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -166,6 +167,7 @@ COMMANDS = (
     ("law", "show"),
     ("law", "diff"),
     ("law", "enact"),
+    ("law", "impact"),
     ("finess",),
     ("finess", "check"),
     ("finess", "import"),
@@ -265,6 +267,7 @@ def test_law_show_says_when_nothing_is_known(capsys: pytest.CaptureFixture[str])
 
 def test_law_diff(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert play_json(capsys, "law", "diff", str(LAW))[1] == {"differences": []}
+    shutil.copytree(LAW / "requests", tmp_path / "requests")
     for file in LAW.glob("*.toml"):
         text = file.read_text(encoding="utf-8")
         (tmp_path / file.name).write_text(text.replace('"1232.00"', '"1233.00"'), encoding="utf-8")
