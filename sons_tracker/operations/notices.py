@@ -82,6 +82,7 @@ EVENTS: dict[str, Event] = {
     "recovery.issued": Event(
         "Ordre de recouvrement émis", "Remboursez le montant indiqué en citant le numéro.", mailed=True
     ),
+    "recovery.reminded": Event("Relance d'un recouvrement", "Remboursez le montant dû.", mailed=True),
     "recovery.recovered": Event("Avance recouvrée", mailed=True),
     "deadline.reminder": Event(
         "Rappel d'échéance", "Accomplissez l'étape attendue avant l'échéance.", mailed=True
