@@ -395,6 +395,10 @@ grant update (state, withdrawn_at) on sons.va to sons_app;
 create policy invoice_withdrawn on sons.invoice for update to sons_app using ({_SUPPLIER});
 grant update (withdrawn_at) on sons.invoice to sons_app;
 grant execute on function sons.invoice_is_sum(uuid) to sons_app;
+-- A solde that moves no cash: what one line owes pays another. SN018 keeps it at nothing in all.
+create policy ledger_entry_evened on sons.ledger_entry for insert to sons_app with check (
+  (select sons.current_role_name()) = 'reviewer' and cause = 'compensated'
+  and movement in ('paid', 'compensated'));
 """
 )
 

@@ -101,7 +101,7 @@ def advance_is_settled(dossier: Dossier, _law: Law, _at: datetime) -> Iterable[R
 
 
 def still_referenced(dossier: Dossier, _law: Law, at: datetime) -> Iterable[Reason]:
-    """The version is, or was at the signature, on the list of the ANS: asked again before any payment (R11)."""
+    """The version is on the list of the ANS, or was at the signature: asked before any payment (R11)."""
     if dossier.referenced_on(at.astimezone(PARIS).date()) is None:
         yield Reason(
             "La version commandée n'est pas référencée par l'ANS ; rien n'est versé avant le référencement.",
@@ -124,6 +124,10 @@ DEEDS: tuple[Deed, ...] = (
         "request_solde", "Demander le solde", SUPPLIER,
         all_of(in_state("validated"), no_request("solde"), va_signed, no_open_correction, no_pending_end,
                before_cloture),
+    ),
+    Deed(
+        "refile_solde", "Déposer de nouveau la demande de solde", SUPPLIER,
+        all_of(in_state("validated"), request_in("solde", "to_correct"), va_signed, no_pending_end),
     ),
     Deed(
         "validate_solde", "Valider la demande de solde", ("reviewer",),

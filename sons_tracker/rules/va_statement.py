@@ -51,7 +51,8 @@ def va_statement(
     told = [
         f"ATTESTATION DE VÉRIFICATION D'APTITUDE (VA) N° {preparation}",
         "",
-        f"Commande {parties.number}, dispositif {parties.dispositif}, signée le {date_fr(parties.signed_on)}.",
+        f"Commande {parties.number}, dispositif {parties.dispositif},"
+        f" signée le {date_fr(parties.signed_on)}.",
         f"Version commandée : {parties.solution_version}.",
         f"Fournisseur : {parties.supplier}{siren}.",
         f"Organisme gestionnaire : {parties.og}, FINESS juridique {parties.og_finess}.",
