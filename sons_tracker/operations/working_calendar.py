@@ -18,8 +18,15 @@ _SUBDIVISIONS = {
     "977": "BL", "978": "MF", "986": "WF", "987": "PF", "988": "NC",
     "9A": "971", "9B": "972", "9C": "973", "9D": "974", "9E": "PM", "9F": "976", "9J": "WF",
 }  # fmt: skip
+# What a FINESS number overseas starts with, and the department that it stands for.
+_OVERSEAS = {"9701": "971", "9702": "972", "9703": "973", "9704": "974", "9805": "976", "9806": "986"}
 # No year has fewer working days, whatever the department.
 _WORKING_DAYS_A_YEAR = 240
+
+
+def departement_of(finess: str) -> str:
+    """The department in which a FINESS number was given: its first two characters, or the one overseas."""
+    return _OVERSEAS.get(finess[:4], finess[:2])
 
 
 def public_holidays(departement: str | None, years: Iterable[int]) -> frozenset[date]:
