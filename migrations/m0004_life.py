@@ -118,6 +118,22 @@ create policy claim_retaken on sons.claim for insert to sons_app
 create policy deadline_ended on sons.deadline for update to sons_app
   using (og_id = (select sons.current_organisation()));
 
+-- SN003 again: order_id follows from holder_id, and is not known yet before the row is written
+create or replace function sons.guard_claim_release() returns trigger language plpgsql as $$
+declare moving text[] := '{released_at,release_reason,order_id}';
+begin
+  if old.released_at is not null or to_jsonb(new) - moving is distinct from to_jsonb(old) - moving then
+    raise exception 'a claim is only ever released' using errcode = 'SN003', constraint = tg_name;
+  end if;
+  if old.holder_kind = 'order' and not exists (
+    select from sons.purchase_order o join sons.claim_release r on r.order_state = o.state
+    where o.id = old.order_id and r.reason = new.release_reason) then
+    raise exception 'this order does not let go of its ESSMS for %', new.release_reason
+      using errcode = 'SN003', constraint = tg_name;
+  end if;
+  return new;
+end $$;
+
 -- SN014 again: an order that comes alive once more holds what was not removed from its perimeter (C10).
 create or replace function sons.guard_order_whole() returns trigger language plpgsql as $$
 declare

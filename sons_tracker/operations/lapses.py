@@ -131,6 +131,9 @@ async def _reopen(con: asyncpg.Connection, actor: Actor, at: datetime, dossier: 
     taken: set[str] = set()
     try:
         async with savepoint(con):
+            await con.execute(
+                "update purchase_order set state = 'waiting_referencing' where id = $1", dossier.id
+            )
             held = await con.fetch(
                 "insert into claim (vague, finess_geographique, holder_kind, holder_id, supplier_id, og_id,"
                 " claimed_at) select $1, finess, 'order', $2, $3, $4, $5 from unnest($6::text[]) as finess"
@@ -146,9 +149,6 @@ async def _reopen(con: asyncpg.Connection, actor: Actor, at: datetime, dossier: 
             taken = set(essms) - {row["finess_geographique"] for row in held}
             if taken:
                 raise _TakenError
-            await con.execute(
-                "update purchase_order set state = 'waiting_referencing' where id = $1", dossier.id
-            )
     except _TakenError:
         facts = {"reading": "C16", "essms_taken": sorted(taken)}
         await tell(con, actor, at, "order.reopening_refused", dossier, facts)
