@@ -110,7 +110,7 @@ create table sons.cancellation (
     and (asked_role in ('editor', 'distributor')
          or asked_role = 'og' and motive in ('renunciation', 'acquisition'))),
   constraint cancellation_answer_of_the_supplier
-    check ((answer_due_at is not null) = (asked_role = 'og' and 'statement' = any (required))),
+    check (answer_due_at is null or asked_role = 'og' and 'statement' = any (required)),
   constraint cancellation_answer_later check (answer_due_at > asked_at),
   constraint cancellation_judged check (
     num_nonnulls(cancelled_at, verdicts, law_digest, known_on) in (0, 4)

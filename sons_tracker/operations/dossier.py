@@ -74,7 +74,9 @@ where v.order_id = $1 and v.state <> 'withdrawn'
 _CANCELLATION = """
 select c.id, c.state, c.motive, c.for_acquisition, c.asked_at, c.required, c.answer_due_at, c.document,
        case when c.asked_for = c.og_id then 'og' else 'supplier' end as asked_by,
-       array(select p.kind from cancellation_piece p where p.cancellation_id = c.id) as given
+       array(select p.kind from cancellation_piece p where p.cancellation_id = c.id) as given,
+       (select p.given_at from cancellation_piece p
+        where p.cancellation_id = c.id and p.kind = 'renunciation') as attested_at
 from cancellation c where c.order_id = $1 and c.state in ('open', 'to_settle')
 """
 _AMENDMENT = """

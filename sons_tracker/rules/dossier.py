@@ -94,8 +94,9 @@ class DossierCancellation:
     """A cancellation that is asked and not over. `state`: open, or to_settle when its pieces are whole and a
     reviewer must speak; `asked_by`: supplier or og.
 
-    `required` and `given` are pieces; `answer_due_at` is the last instant of the supplier to answer an OG.
-    `document` is the attestation that the OG is shown, None when none is required.
+    `required` and `given` are pieces; `attested_at`: when the OG signed; `answer_due_at`: the last instant of
+    the supplier to answer an OG. `document` is the attestation that the OG is shown, None when none is
+    required.
     """
 
     id: UUID
@@ -106,6 +107,7 @@ class DossierCancellation:
     asked_at: datetime
     required: tuple[str, ...]
     given: tuple[str, ...]
+    attested_at: datetime | None
     answer_due_at: datetime | None
     document: str | None
 
