@@ -11,7 +11,19 @@ from litestar.di import Provide
 from litestar.handlers import HTTPRouteHandler
 
 from sons_tracker import scheduler
-from sons_tracker.api import documentation, essms, health, law, orders, suppliers
+from sons_tracker.api import (
+    documentation,
+    essms,
+    feeds,
+    health,
+    law,
+    notices,
+    orders,
+    requests,
+    reviews,
+    suppliers,
+    webhooks,
+)
 from sons_tracker.api.contract import contract_of
 from sons_tracker.api.problems import handle_exception
 from sons_tracker.api.security import add_headers, authorise, current_actor, is_automatic
@@ -26,8 +38,13 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     *health.HANDLERS,
     *law.HANDLERS,
     *orders.HANDLERS,
+    *requests.HANDLERS,
+    *reviews.HANDLERS,
     *essms.HANDLERS,
     *suppliers.HANDLERS,
+    *notices.HANDLERS,
+    *webhooks.HANDLERS,
+    *feeds.HANDLERS,
     *documentation.HANDLERS,
 )
 

@@ -105,14 +105,19 @@ def handle_exception(request: Request[Any, Any, Any], error: Exception) -> Respo
         return problem_response(_from_framework(request, error), headers=_kept_headers(error))
     if (refusal := from_database(error)) is not None:
         if refusal.kind.status >= 500:
-            _log.warning("database: %s on %s %r", type(error).__name__, request.method, request.url.path)
+            _log.warning("database: %s on %s %r", type(error).__name__, request.method, _route(request))
         return problem_response(refusal)
     incident = uuid.uuid4().urn
-    _log.error("%s: %s %r", incident, request.method, request.url.path, exc_info=error)
+    _log.error("%s: %s %r", incident, request.method, _route(request), exc_info=error)
     unforeseen = SonsError(
         ErrorCode.INTERNAL, "L'erreur a été enregistrée ; rien d'autre n'est à savoir ici."
     )
     return problem_response(unforeseen, instance=incident)
+
+
+def _route(request: Request[Any, Any, Any]) -> str:
+    """The route as its contract writes it: what stands in an address may be a secret (calendar feeds)."""
+    return str(request.scope.get("path_template") or "")
 
 
 def _from_framework(request: Request[Any, Any, Any], error: HTTPException) -> SonsError:
