@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import typer
 
-from sons_tracker.cli import finess, law, orders, registers, serve, suppliers, tariff, tokens
+from sons_tracker.cli import clock, finess, law, orders, registers, serve, suppliers, tariff, tokens
 from sons_tracker.cli.demonstration import demo
 from sons_tracker.cli.frame import MALFORMED, REFUSED, YES, report
 from sons_tracker.cli.french import Cli, speak_french, usage_sentence
@@ -34,6 +34,7 @@ app.add_typer(tokens.app, name="token")
 app.command("simulate")(orders.simulate)
 app.add_typer(orders.app, name="order")
 app.add_typer(suppliers.app, name="supplier")
+app.add_typer(clock.app, name="clock")
 
 
 def main() -> None:

@@ -191,6 +191,9 @@ COMMANDS = (
     ("solutions", "import"),
     ("token",),
     ("token", "create"),
+    ("clock",),
+    ("clock", "show"),
+    ("clock", "advance"),
 )
 
 
