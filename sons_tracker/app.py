@@ -12,6 +12,7 @@ from litestar.handlers import HTTPRouteHandler
 
 from sons_tracker import scheduler
 from sons_tracker.api import (
+    clock,
     documentation,
     essms,
     feeds,
@@ -45,6 +46,7 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     *notices.HANDLERS,
     *webhooks.HANDLERS,
     *feeds.HANDLERS,
+    *clock.HANDLERS,
     *documentation.HANDLERS,
 )
 
