@@ -49,6 +49,8 @@ def _repeal(name: str, version: Table) -> Iterator[str]:
     values = sorted(set(version) - ENVELOPE - {"annee", "demande"})
     if version.get("abroge") and values:
         yield f"Une version qui abroge n'a pas de valeur ({', '.join(values)})."
+    if version.get("abroge") and name == "schema_demande":
+        yield "Le schéma d'une demande ne s'abroge pas : le suivant le remplace."
 
 
 def _tranches(name: str, version: Table) -> Iterator[str]:

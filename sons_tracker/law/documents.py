@@ -191,7 +191,5 @@ def _sentences(error: ValidationError) -> Iterator[str]:
         yield f"{shown} n'est pas une date valide (AAAA-MM-JJ)."
     elif kind == "uniqueItems":
         yield "La liste contient deux fois la même valeur."
-    elif wanted is None:
-        yield "Cette clé n'est pas permise ici."
     else:
         yield f"{shown} ne respecte pas la contrainte « {kind} : {wanted} »."

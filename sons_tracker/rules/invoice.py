@@ -290,7 +290,7 @@ def _vat(case: SoldeCase, invoice: Invoice, version: Version[InvoiceRules] | Non
         )
         yield PieceFinding("vat", Outcome.FAIL, message, remedy)
         return
-    if not case.vat_liable and rate is not None:
+    if not case.vat_liable and rate:
         message = f"La facture porte une TVA de {_percent(rate)}, et le fournisseur n'y est pas assujetti."
         remedy = "Facturer sans TVA, ou mettre à jour la situation du fournisseur dans son enrôlement."
         yield PieceFinding("vat", Outcome.FAIL, message, remedy)

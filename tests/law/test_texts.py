@@ -12,7 +12,9 @@ import pytest
 from sons_tracker.errors import ErrorCode, SonsError
 from sons_tracker.law import calendar, compare, load, names, read_library, show
 from sons_tracker.law.documents import parameters
+from sons_tracker.rules.money_case import MOTIVES, PIECES
 from sons_tracker.rules.parameters import Etat, Parameter, required
+from sons_tracker.rules.texts import InvoiceRules
 from sons_tracker.settings import resource
 from tests.law.files import changed, law_files
 
@@ -125,6 +127,30 @@ def test_the_lock_of_cancellations() -> None:
     version = lock.in_force(date(2024, 1, 1), date(2025, 4, 16))
     assert required(version) == datetime(2025, 4, 17, tzinfo=PARIS)
     assert version.publie_le == date(2025, 4, 16)
+
+
+def test_what_the_vague_fixes_of_the_life_of_the_money() -> None:
+    vague, day = LAW.vagues["V1"], date(2023, 6, 1)
+    assert required(vague.reminder_days.in_force(day, day)) == (90, 30, 7)
+    assert required(vague.answer_working_days.in_force(day, day)) == 10
+    assert required(vague.invoice.in_force(day, day)) == InvoiceRules(vat_percent=20, share_percent=100)
+    assert "au titre du Ségur de la santé" in required(vague.order_mention.in_force(day, day))
+    pieces = required(vague.cancellation_pieces.in_force(day, day))
+    assert set(pieces) == set(MOTIVES)
+    assert {piece for needed in pieces.values() for piece in needed} == set(PIECES)
+    assert [(s.kind, s.valid_from.isoformat(), s.file) for s in vague.request_schemas] == [
+        ("advance", "2022-02-12T00:00:00+01:00", "requests/advance_2022.json"),
+        ("solde", "2022-02-12T00:00:00+01:00", "requests/solde_2022.json"),
+        ("solde", "2024-09-12T14:00:00+02:00", "requests/solde_2024.json"),
+    ]
+
+
+def test_the_schemas_of_the_requests_in_force_are_shown_together() -> None:
+    shown = show(LIBRARY, "V1.schema_demande", date(2024, 9, 12), date(2024, 9, 12))["values"]
+    assert [(one["demande"], one["fichier"]) for one in shown["schema_demande"]] == [
+        ("advance", "requests/advance_2022.json"),
+        ("solde", "requests/solde_2024.json"),
+    ]
 
 
 def test_the_nomenclature_gives_the_level_two_aggregate() -> None:

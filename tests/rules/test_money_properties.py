@@ -70,7 +70,7 @@ MANY = settings(max_examples=150, deadline=None)
 @given(MONEY)
 def test_each_line_ends_with_what_it_is_worth(lines: list[LineMoney]) -> None:
     found = settle(lines)
-    by_number = {line.finess: line for line in lines}
+    by_number: dict[str, LineMoney] = {line.finess: line for line in lines}
     assert [line.finess for line in found.lines] == sorted(by_number)
     for settled in found.lines:
         line = by_number[settled.finess]
@@ -157,7 +157,7 @@ def test_each_rule_of_a_va_answers_once_for_each_essms_it_concerns(case: VaCase,
     verdicts = assess_va(case, LAW, known_on)
     _stage(verdicts, VA, {*case.expected, *(line.finess for line in case.lines)})
     outcomes = {finess: v.outcome for v in verdicts for finess in v.essms}
-    once = Counter(line.finess for line in case.lines)
+    once = Counter(str(line.finess) for line in case.lines)
     for finess, outcome in outcomes.items():
         if outcome is not Outcome.FAIL:
             assert finess in case.expected
@@ -217,10 +217,12 @@ def test_every_essms_that_a_piece_names_is_answered(
     lines: tuple[OrderedLine, ...], attested: tuple[str, ...], invoiced: list[InvoiceLine]
 ) -> None:
     found = match(lines, attested, invoiced)
-    named = {*(line.finess for line in lines), *attested, *(line.finess for line in invoiced)}
+    named: set[str] = {*(line.finess for line in lines), *attested, *(line.finess for line in invoiced)}
     assert {one.finess for one in found} == named
-    perimeter = {line.finess: line.unit_ttc_cents for line in lines if not line.removed}
-    bills = {line.finess: [b.ttc_cents for b in invoiced if b.finess == line.finess] for line in invoiced}
+    perimeter: dict[str, int] = {line.finess: line.unit_ttc_cents for line in lines if not line.removed}
+    bills: dict[str, list[int]] = {}
+    for line in invoiced:
+        bills.setdefault(line.finess, []).append(line.ttc_cents)
     for finess in named:
         agreed = (finess in attested, bills.get(finess, [])) == (
             (True, [perimeter[finess]]) if finess in perimeter else (False, [])
