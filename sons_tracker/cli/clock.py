@@ -79,6 +79,8 @@ def _parse(text: str) -> datetime:
     try:
         if len(text) == len("AAAA-MM-JJ"):
             return datetime.combine(date.fromisoformat(text), _OPENING, PARIS)
+        if text[len("AAAA-MM-JJ") :][:1] != "T":  # Python also reads 20231231, and a space
+            raise ValueError(text)
         given = datetime.fromisoformat(text)
     except ValueError:
         raise SonsError(
