@@ -162,6 +162,8 @@ async def test_an_act_that_cannot_be_done_is_refused_with_its_reasons_and_kept(
     assert again.headers["idempotent-replayed"] == "true"
     mismatch = await send(http, "POST", f"{CHANGES}/{account['id']}/stop", first, name=name)
     assert mismatch.json()["code"] == "idempotency_mismatch"
+    elsewhere = await send(http, "POST", f"{CHANGES}/{NOBODY}/confirm", first, name=name)
+    assert elsewhere.json()["code"] == "idempotency_mismatch"
 
 
 async def test_a_change_is_stopped_by_a_payer_at_its_own_address(http: httpx.AsyncClient) -> None:

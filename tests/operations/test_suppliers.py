@@ -84,14 +84,20 @@ async def test_a_supplier_becomes_complete_step_by_step_and_each_instant_keeps_i
     answers = {}
     for at in (T0 - SECOND, T0, T0 + timedelta(days=1), effect - SECOND, effect, AT):
         found = await enrolment(supplier_id, at)
-        answers[at] = found and (found.state, found.vat_liable, found.bank_account_id, found.complete)
+        answers[at] = found and (
+            found.state,
+            found.validated_number,
+            found.vat_liable,
+            found.bank_account_id,
+            found.complete,
+        )
     assert list(answers.values()) == [
         None,
-        ("submitted", None, None, False),
-        ("validated", True, None, False),
-        ("validated", True, None, False),
-        ("validated", True, change.id, True),
-        ("validated", True, change.id, True),
+        ("submitted", None, None, None, False),
+        ("validated", 1, True, None, False),
+        ("validated", 1, True, None, False),
+        ("validated", 1, True, change.id, True),
+        ("validated", 1, True, change.id, True),
     ]
     assert await told(supplier_id) == [
         "enrolment.submitted",
@@ -266,6 +272,22 @@ async def test_a_solution_that_the_list_does_not_show_is_not_validated() -> None
     assert (await make.validated(supplier_id, 4)).view.enrolment is not None
 
 
+async def test_a_distributor_is_listed_for_what_it_distributes_only() -> None:
+    first, rival = await an_account("distributor"), await an_account("distributor")
+    supplier_id, other = make.organisation_of(first), await make.a_solution_of(rival)
+    for number, (solution, listed) in enumerate(((other, False), (await make.a_solution_of(first), True)), 1):
+        await make.submitted(first, make.a_file(solution, first.actor))
+        assert isinstance((await make.validated(supplier_id, number)).outcome, SupplierView) is listed
+
+
+async def test_files_submitted_at_once_are_numbered_one_after_the_other() -> None:
+    first, _, _ = await a_pair()
+    file = make.a_file("DUI", first.actor)
+    answers = await asyncio.gather(*(make.submitted(first, file) for _ in range(5)))
+    numbers = sorted(answer.view.file.number for answer in answers if answer.view.file is not None)
+    assert numbers == [1, 2, 3, 4, 5]
+
+
 async def test_nothing_is_decided_where_nothing_was_submitted() -> None:
     _, _, supplier_id = await a_pair()
     assert "n'a déposé aucun dossier" in messages(await make.validated(supplier_id))
@@ -360,7 +382,7 @@ async def test_the_members_are_told_when_an_account_takes_effect_and_not_when_it
     await make.change_confirmed(supplier.second, stopped.id, AT)
     await make.change_stopped(supplier.second, supplier.supplier_id, stopped.id, AT)
     before = await told(supplier.supplier_id)
-    while await deadlines.tick(effect_of(AT)):
+    while await deadlines.tick(effect_of(AT) + SECOND):
         pass
     assert (await told(supplier.supplier_id))[len(before) :] == ["bank_account.in_force"]
     rows = await everything.fetch(
