@@ -121,16 +121,23 @@ class RecoveryPage:
     next_after: tuple[datetime, UUID] | None
 
 
-_KEPT = f"""
-with known as ({_RECOVERY}), kept as (
-  select * from known where ($4::text is null or state = $4) and ($5::text is null or reason = $5)
-    and ($6::uuid is null or supplier_id = $6) and ($7::int is null or age_days > $7))
-"""
-_TALLY = _KEPT + "select count(*), coalesce(sum(amount_ttc_cents), 0)::bigint from kept"
-_PAGE = f"""{_KEPT}
-select * from kept where $8::timestamptz is null or (opened_at, id) > ($8, $9::uuid)
-order by opened_at, id limit $10
-"""
+_KEPT = " ".join(
+    (
+        "with known as (",
+        _RECOVERY,
+        "), kept as (select * from known where ($4::text is null or state = $4)",
+        "and ($5::text is null or reason = $5) and ($6::uuid is null or supplier_id = $6)",
+        "and ($7::int is null or age_days > $7))",
+    )
+)
+_TALLY = " ".join((_KEPT, "select count(*), coalesce(sum(amount_ttc_cents), 0)::bigint from kept"))
+_PAGE = " ".join(
+    (
+        _KEPT,
+        "select * from kept where $8::timestamptz is null or (opened_at, id) > ($8, $9::uuid)",
+        "order by opened_at, id limit $10",
+    )
+)
 
 
 async def list_recoveries(
