@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 import msgspec
 from litestar import Request, Response, get, post
@@ -15,9 +14,12 @@ from litestar.params import FromPath
 
 from sons_tracker import law
 from sons_tracker.api import problems
+from sons_tracker.api.acts import parse_id
 from sons_tracker.api.contract import ANYONE, Answer, Contract, only
 from sons_tracker.api.examples import BULK, DEPOSITS, SIMULATIONS
+from sons_tracker.api.pages import decode_after, encode_next
 from sons_tracker.api.refusals import Renderer
+from sons_tracker.api.schemas.life import OrderLifeOut, order_life_out
 from sons_tracker.api.schemas.orders import (
     AssessmentOut,
     BulkIn,
@@ -34,11 +36,12 @@ from sons_tracker.api.schemas.orders import (
 )
 from sons_tracker.api.security import Caller
 from sons_tracker.api.strict import MAX_BODY, decode, idempotency_key, read_query, validate
-from sons_tracker.errors import ErrorCode, Fault, SonsError
+from sons_tracker.errors import ErrorCode, SonsError
 from sons_tracker.operations import clock, order_reading, orders, simulations
 from sons_tracker.operations.actors import Actor
 from sons_tracker.operations.idempotency import Answer as Kept
 from sons_tracker.operations.idempotency import Key, reserve_key
+from sons_tracker.operations.order_life import find_order_life
 from sons_tracker.operations.order_reading import OrderFilter
 from sons_tracker.operations.views import expanded
 from sons_tracker.rules.identifiers import parse_geographique, parse_juridique
@@ -172,22 +175,21 @@ async def _bulk_line(
         _PARTIES,
         "Lire une commande",
         tag=_TAG,
+        description="Avec « actions » : ce que votre rôle peut y faire maintenant, et pourquoi pas le reste.",
         path={"order_id": "Identifiant de la commande."},
         query=OrderQuery,
-        answers={200: Answer("La commande, ses montants, ses échéances, ses verdicts.", OrderOut)},
+        answers={200: Answer("La commande, ses montants, ses échéances, ses verdicts.", OrderLifeOut)},
         errors=(ErrorCode.NOT_FOUND, ErrorCode.UNAVAILABLE),
     ).opt,
 )
 async def find(request: Request[Any, Any, Any], actor: Caller, order_id: FromPath[str]) -> Response[bytes]:
     """One order; an unknown one and another organisation's answer the same 404."""
     query = read_query(request, OrderQuery)
-    try:
-        wanted = UUID(order_id)
-    except ValueError:
-        raise SonsError(ErrorCode.NOT_FOUND, "Aucune commande visible ne porte cet identifiant.") from None
-    view = await order_reading.find_order(actor, wanted)
-    shown = expanded(view) if query.verdicts == "all" else view
-    return _json(msgspec.json.encode(assessment_out(shown)))
+    wanted = parse_id(order_id, "Aucune commande visible ne porte cet identifiant.")
+    life = await find_order_life(actor, wanted, law.load().law, await clock.now())
+    if query.verdicts == "all":
+        life = replace(life, order=expanded(life.order))
+    return _json(msgspec.json.encode(order_life_out(life)))
 
 
 @get(
@@ -214,25 +216,9 @@ async def list_orders(request: Request[Any, Any, Any], actor: Caller) -> OrdersO
         signed_to=query.signed_to,
         supplier_reference=query.supplier_reference,
     )
-    after = None if query.after is None else _cursor(query.after)
+    after = decode_after(query.after)
     page = await order_reading.list_orders(actor, narrowed, after, query.limit)
-    following = None
-    if page.next_after is not None:
-        text = f"{page.next_after[0].isoformat()}/{page.next_after[1]}"
-        following = base64.urlsafe_b64encode(text.encode()).decode()
-    return OrdersOut([summary_out(order) for order in page.orders], following)
-
-
-def _cursor(text: str) -> tuple[datetime, UUID]:
-    try:
-        at, _, order_id = base64.b64decode(text, altchars=b"-_", validate=True).decode().partition("/")
-        instant = datetime.fromisoformat(at)
-        if instant.tzinfo is None:
-            raise ValueError("an instant without offset")
-        return instant, UUID(order_id)
-    except ValueError:
-        problem = "Cette valeur n'est pas le « next » d'une page précédente."
-        raise SonsError(ErrorCode.INVALID_REQUEST, problem, (Fault("?after", problem),)) from None
+    return OrdersOut([summary_out(order) for order in page.orders], encode_next(page.next_after))
 
 
 def _json(body: bytes) -> Response[bytes]:

@@ -48,6 +48,18 @@ Text = Annotated[
         },
     ),
 ]
+Motivation = Annotated[
+    str,
+    Meta(
+        min_length=3,
+        max_length=2000,
+        pattern=_PRINTABLE,
+        description="Motivation, telle que les parties la liront.",
+        extra_json_schema={
+            "x-attendu": "Le texte ne doit contenir ni retour à la ligne ni caractère de contrôle."
+        },
+    ),
+]
 Count = Annotated[int, Meta(ge=0, le=2_147_483_647)]
 Amount = Annotated[
     str,

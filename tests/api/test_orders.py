@@ -66,8 +66,12 @@ async def test_a_deposit_answers_what_the_specification_writes(owner, http):
         assert verdict["source"]
     assert re.fullmatch(r"BC-2023-\d{6}", told["number"])
     assert (told["state"], told["received_at"]) == ("submitted", "2023-03-01T10:00:00+01:00")
-    read = await http.get(f"{ORDERS}/{told['id']}", headers=offer.editor.headers)
-    assert read.json() == told
+    read = (await http.get(f"{ORDERS}/{told['id']}", headers=offer.editor.headers)).json()
+    assert {name: read[name] for name in told} == told
+    assert read["state_label"] == "déposée"
+    possible = {action["code"]: action["possible"] for action in read["actions"]}
+    assert possible["request_advance"]
+    assert not possible["correct"]
     row = await owner.fetchrow("select * from sons.purchase_order where id = $1", told["id"])
     assert (row["supplier_reference"], row["order_document_sha256"]) == ("DEVIS 2022-117", b"\xab" * 32)
 
@@ -118,7 +122,7 @@ async def test_amounts_are_strings_with_two_decimals_wherever_they_stand(owner, 
     found: list[str] = []
 
     def walk(value: object, name: str) -> None:
-        if name.endswith("_ttc"):
+        if name.endswith("_ttc") and not (name == "due_ttc" and value is None):
             assert isinstance(value, str), name
             found.append(value)
         if isinstance(value, dict):

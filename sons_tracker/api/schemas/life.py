@@ -9,16 +9,12 @@ from msgspec import Meta
 
 from sons_tracker.api.acts import ActionOut, actions_out
 from sons_tracker.api.schemas.orders import OrderOut, VerdictOut, assessment_out, paris_text, verdict_out
-from sons_tracker.api.strict import Sha256, Strict, Text
+from sons_tracker.api.strict import Motivation, Sha256, Strict, Text
 from sons_tracker.operations.corrections import CorrectionView
 from sons_tracker.operations.order_life import OrderLife
 from sons_tracker.operations.requests_filed import RequestSummary, RequestView
 from sons_tracker.operations.reviews import Settled, Settlement
 from sons_tracker.rules.lifecycle import ORDER_WORDS, REQUEST_WORDS
-
-Reasoning = Annotated[
-    Text, Meta(min_length=3, max_length=2000, description="Motivation, telle que les parties la liront.")
-]
 
 
 class AdvanceRequestIn(Strict, frozen=True, kw_only=True):
@@ -32,30 +28,30 @@ class AdvanceRequestIn(Strict, frozen=True, kw_only=True):
     note: Text | None = None
 
 
-class ValidationIn(Strict, frozen=True, kw_only=True):
+class RequestValidationIn(Strict, frozen=True, kw_only=True):
     """La motivation est exigée quand une règle laisse la décision à une personne."""
 
-    reason: Reasoning | None = None
+    reason: Motivation | None = None
 
 
-class RefusalIn(Strict, frozen=True, kw_only=True):
+class RequestRefusalIn(Strict, frozen=True, kw_only=True):
     """Pourquoi la demande est irrecevable."""
 
-    reason: Reasoning
+    reason: Motivation
 
 
-class CorrectionIn(Strict, frozen=True, kw_only=True):
+class OrderCorrectionIn(Strict, frozen=True, kw_only=True):
     """Ce qui est à corriger : la commande, la demande d'avance ou la demande de solde."""
 
     about: Literal["order", "advance", "solde"]
     kind: Literal["incomplete", "incorrect"]
-    reason: Reasoning
+    reason: Motivation
 
 
-class CorrectionAnswerIn(Strict, frozen=True, kw_only=True):
+class OrderCorrectionAnswerIn(Strict, frozen=True, kw_only=True):
     """La réponse du fournisseur ; « advance » redépose la demande d'avance."""
 
-    answer: Reasoning
+    answer: Motivation
     advance: AdvanceRequestIn | None = None
 
 
@@ -64,7 +60,7 @@ class SettlementIn(Strict, frozen=True, kw_only=True):
 
     rule: Annotated[str, Meta(pattern="^R[0-9]{2}(?!\\n)$", max_length=3)]
     decision: Literal["lifted", "upheld"]
-    reason: Reasoning
+    reason: Motivation
 
 
 class ReviewIn(Strict, frozen=True, kw_only=True):
@@ -77,7 +73,7 @@ class AdvanceDecisionIn(Strict, frozen=True, kw_only=True):
     """Après la clôture, VA signée à temps et solde non demandé : l'avance est laissée, ou réclamée."""
 
     keep: bool
-    reason: Reasoning
+    reason: Motivation
 
 
 class RequestsQuery(Strict, frozen=True, kw_only=True):
@@ -135,7 +131,7 @@ class OrderRequestsOut(msgspec.Struct, frozen=True):
     requests: list[RequestOut]
 
 
-class CorrectionOut(msgspec.Struct, frozen=True):
+class OrderCorrectionOut(msgspec.Struct, frozen=True):
     """Une demande de correction ; l'étape suivante attend sa réponse."""
 
     id: str
@@ -164,7 +160,7 @@ class OrderLifeOut(OrderOut, frozen=True, kw_only=True):
 
     state_label: str
     removed: list[str]
-    correction: CorrectionOut | None
+    correction: OrderCorrectionOut | None
     actions: list[ActionOut]
 
 
@@ -208,9 +204,9 @@ def request_summary_out(view: RequestSummary) -> RequestSummaryOut:
     )
 
 
-def correction_out(view: CorrectionView) -> CorrectionOut:
+def correction_out(view: CorrectionView) -> OrderCorrectionOut:
     """A correction as JSON shows it."""
-    return CorrectionOut(
+    return OrderCorrectionOut(
         str(view.id),
         str(view.order_id),
         view.order_number,
