@@ -6,7 +6,7 @@ so that whoever uses two is seen in time, each step tells every member of the su
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime, time, timedelta
 from uuid import UUID, uuid4
 
@@ -171,12 +171,6 @@ async def took_effect(con: asyncpg.Connection, due: Due, _at: datetime) -> None:
     by its date, whether or not a clock ticks."""
     recipients = () if due.supplier_id is None else (due.supplier_id,)
     await announce(con, due.due_at, "bank_account.in_force", "bank_account", due.object_id, recipients, {})
-
-
-async def account_numbers(con: asyncpg.Connection, account_ids: Sequence[UUID]) -> dict[UUID, BankNumbers]:
-    """The numbers of these accounts, as far as the actor may read them: the payer all, a supplier its own."""
-    rows = await con.fetch("select id, iban, bic from bank_account where id = any($1)", list(account_ids))
-    return {row["id"]: BankNumbers(row["iban"], row["bic"]) for row in rows}
 
 
 async def _waiting(
