@@ -94,7 +94,7 @@ async def request_solde(
             invoice_id,
         )
         await file_request(con, dossier, request_id, at, schema, content, verdicts, law)
-        facts = {"number": dossier.number, "request_id": str(request_id), "state": "requested"}
+        facts = {"request_id": str(request_id), "state": "requested"}
         await tell(con, actor, at, "solde.requested", dossier, facts)
         return await view_request(con, actor, request_id)
 
@@ -150,12 +150,20 @@ async def refile_solde(
 
 
 async def validate_solde(
-    actor: Actor, request_id: UUID, order_id: UUID, law: Law, at: datetime, key: Key, render: Render
+    actor: Actor,
+    request_id: UUID,
+    order_id: UUID,
+    reason: str | None,
+    law: Law,
+    at: datetime,
+    key: Key,
+    render: Render,
 ) -> Answer:
     """Validates a request for the solde: what is planned becomes what is invoiced, what is left is due.
 
     Every rule of the stage is asked again, and the referencing and the enrolment looked at today; the
-    reception of the request stays the instant that R21 compares. When nothing is left to pay the order is
+    reception of the request stays the instant that R21 compares. A rule that leaves the decision to a person
+    wants a `reason`. When nothing is left to pay the order is
     settled at once; when the advance was more than the prestation, the difference is to recover (C9).
 
     Raises:
@@ -173,18 +181,23 @@ async def validate_solde(
         case = await _case(con, dossier, request.content, request.received_at, at)
         verdicts = assess_solde(case, law, known_on(at))
         held = [v for v in verdicts if v.outcome in (Outcome.REVIEW, Outcome.UNKNOWN)]
-        stops = (*against, *_lacking(case, verdicts, law, at), *(reason_of(v) for v in held))
+        unsettled = held if reason is None else ()
+        stops = (*against, *_lacking(case, verdicts, law, at), *(reason_of(v) for v in unsettled))
         if stops:
             return _refused(order_id, stops)
         await con.execute(
             "update financing_request set state = 'validated', referenced_on = $2, decided_at = $3,"
-            " decided_by = $4 where id = $1",
+            " decided_by = $4, reason = $5 where id = $1",
             request_id,
             dossier.referenced_on(known_on(at)),
             at,
             actor.person_id,
+            reason,
         )
-        await _settle(con, actor, at, dossier, case, request_id)
+        facts: dict[str, Any] = {"request_id": str(request_id)}
+        if held:
+            facts |= {"settled_rules": sorted({v.rule for v in held}), "reason": reason}
+        await _settle(con, actor, at, dossier, case, facts)
         return await view_request(con, actor, request_id)
 
     return await perform(actor, at, key, work, render)
@@ -258,7 +271,7 @@ async def _keep_late(
     reason = next(verdict.finding.message for verdict in verdicts if verdict.rule == _CLOTURE)
     await open_request(con, dossier, request_id, "solde", "inadmissible", at, reason)
     await file_request(con, dossier, request_id, at, schema, content, verdicts, law)
-    facts = {"number": dossier.number, "request_id": str(request_id), "state": "inadmissible"}
+    facts = {"request_id": str(request_id), "state": "inadmissible"}
     await tell(con, actor, at, "solde.inadmissible", dossier, {**facts, "reasons": [reason]})
     return await view_request(con, actor, request_id)
 
@@ -269,7 +282,7 @@ async def _settle(
     at: datetime,
     dossier: Dossier,
     case: SoldeCase,
-    request_id: UUID,
+    facts: dict[str, Any],
 ) -> None:
     """The money of a validated solde: the ledger, then a payment that is due, or an order that is settled."""
     assert case.invoice is not None
@@ -282,7 +295,6 @@ async def _settle(
         line.finess: min(line.invoiced_cents or 0, line.unit_ttc_cents) for line in money if not line.removed
     }
     await _lower_plan(con, at, dossier, worth)
-    facts: dict[str, Any] = {"number": dossier.number, "request_id": str(request_id)}
     if settlement.due_cents:
         await con.execute(
             "update payment set state = 'due', due_ttc_cents = $2, due_at = $3 where id = $1",
@@ -290,13 +302,13 @@ async def _settle(
             settlement.due_cents,
             at,
         )
-        facts |= {"payment_id": str(payment.id), "due_ttc_cents": settlement.due_cents}
+        facts = {**facts, "payment_id": str(payment.id), "due_ttc_cents": settlement.due_cents}
         await tell(con, actor, at, "solde.validated", dossier, facts)
         return
     await tell(con, actor, at, "solde.validated", dossier, {**facts, "due_ttc_cents": 0})
     await _even_out(con, at, dossier, payment.id, settlement)
     await con.execute("update purchase_order set state = 'settled' where id = $1", dossier.id)
-    await tell(con, actor, at, "order.settled", dossier, {"number": dossier.number})
+    await tell(con, actor, at, "order.settled", dossier, {})
     advance = dossier.payment("advance")
     if settlement.to_recover_cents and advance is not None:
         amount = settlement.to_recover_cents

@@ -11,12 +11,13 @@ from uuid import UUID, uuid4
 import asyncpg
 
 from sons_tracker.db.engine import transaction
-from sons_tracker.errors import ErrorCode, Fault, SonsError
+from sons_tracker.errors import ErrorCode, SonsError
 from sons_tracker.operations.actors import Actor, require
 from sons_tracker.operations.acts import Refused, perform, tell
 from sons_tracker.operations.dossier import load_dossier
 from sons_tracker.operations.idempotency import Answer, Key
 from sons_tracker.operations.requests import known_on
+from sons_tracker.operations.signatures import Signer, check_consent, digest
 from sons_tracker.operations.views import VerdictView, verdict_from_row, verdict_view
 from sons_tracker.rules.actions import Action, Reason, reason_of
 from sons_tracker.rules.deeds import order_actions, reasons
@@ -42,16 +43,6 @@ class VaDeclaration:
 
     lines: tuple[VaLine, ...]
     deploiement_mss: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class VaSigning:
-    """What a signer sends: the digest of the text that it was shown, the sentence of consent, who it is."""
-
-    statement_sha256: bytes
-    consent: str
-    signer_name: str
-    signer_function: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,21 +119,26 @@ async def prepare_va(
 
 
 async def sign_va(
-    actor: Actor, order_id: UUID, signing: VaSigning, law: Law, at: datetime, key: Key, render: Render
+    actor: Actor,
+    order_id: UUID,
+    shown: bytes,
+    signer: Signer,
+    law: Law,
+    at: datetime,
+    key: Key,
+    render: Render,
 ) -> Answer:
     """Signs the VA that waits, for the OG of the order, in the application (R17, level eIDAS simple).
 
-    Kept as evidence: the digest of exactly what was shown, the person, how it was identified, the instant,
-    the consent. Another digest than that of the present text is refused: the document has changed.
+    `shown` is the SHA-256 of the text that the signer was shown: another one than that of the present text
+    is refused. Kept as evidence: that digest, the person, how it was identified, the instant, the consent.
 
     Raises:
         SonsError: `FORBIDDEN`; `NOT_FOUND`, the same for another OG's order; `INVALID_REQUEST` for another
             sentence of consent; those of `perform`.
     """
     require(actor, "og")
-    if signing.consent != VA_CONSENT:
-        problem = f"Le consentement est cette phrase, mot pour mot : « {VA_CONSENT} »"
-        raise SonsError(ErrorCode.INVALID_REQUEST, problem, (Fault("$.consent", problem),))
+    check_consent(signer, VA_CONSENT)
 
     async def work(con: asyncpg.Connection) -> VaView | Refused:
         dossier = await load_dossier(con, actor, order_id, at, lock=True)
@@ -150,8 +146,7 @@ async def sign_va(
         if against or dossier.va is None:
             return _refused(order_id, against)
         va_id = dossier.va.id
-        shown = await con.fetchval("select statement_sha256 from va where id = $1", va_id)
-        if shown != signing.statement_sha256:
+        if shown != await con.fetchval("select statement_sha256 from va where id = $1", va_id):
             return _refused(order_id, (_CHANGED,))
         lines = await _lines(con, va_id)
         verdicts = assess_va(_case(dossier, lines, at), law, known_on(at))
@@ -167,10 +162,10 @@ async def sign_va(
             dossier.supplier_id,
             dossier.og_id,
             IN_APPLICATION,
-            signing.statement_sha256,
-            signing.consent,
-            signing.signer_name,
-            signing.signer_function,
+            shown,
+            signer.consent,
+            signer.name,
+            signer.function,
             at,
             actor.person_id,
             actor.role,
@@ -182,7 +177,6 @@ async def sign_va(
         )
         await con.execute("update va set state = 'signed' where id = $1", va_id)
         facts = {
-            "number": dossier.number,
             "va_id": str(va_id),
             "statement_sha256": shown.hex(),
             "kind": IN_APPLICATION,
@@ -278,11 +272,11 @@ async def _write(
     )
     text = va_statement(parties, number, declared.lines, declared.deploiement_mss, at)
     va_id = uuid4()
-    digest: bytes = await con.fetchval(
+    sha256 = digest(text)
+    await con.execute(
         "insert into va (id, order_id, supplier_id, og_id, number, state, version, covered, deploiement_mss,"
         " statement, statement_sha256, prepared_at, prepared_by, verdicts, law_digest, known_on)"
-        " values ($1, $2, $3, $4, $5, 'prepared', 1, $6, $7, $8, sha256(convert_to($8, 'UTF8')), $9, $10,"
-        " $11, $12, $13) returning statement_sha256",
+        " values ($1, $2, $3, $4, $5, 'prepared', 1, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
         va_id,
         dossier.id,
         dossier.supplier_id,
@@ -291,6 +285,7 @@ async def _write(
         len(declared.lines),
         declared.deploiement_mss,
         text,
+        sha256,
         at,
         actor.person_id,
         [verdict_view(verdict) for verdict in verdicts],
@@ -317,11 +312,10 @@ async def _write(
         [line.with_event for line in lines],
     )
     return {
-        "number": dossier.number,
         "va_id": str(va_id),
         "va_number": number,
         "essms": len(lines),
-        "statement_sha256": digest.hex(),
+        "statement_sha256": sha256.hex(),
     }
 
 
