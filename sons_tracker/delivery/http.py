@@ -14,6 +14,7 @@ from sons_tracker.operations.deliveries import Outcome
 
 CONNECT_SECONDS = 5.0
 TOTAL_SECONDS = 15.0
+_TIMEOUT = httpx.Timeout(TOTAL_SECONDS, connect=CONNECT_SECONDS).as_dict()
 _MOST_ADDRESSES = 4
 _GONE = 410
 
@@ -31,20 +32,16 @@ class Target:
     server_name: str
 
 
-def make_client(context: ssl.SSLContext | None = None) -> httpx.AsyncClient:
-    """A client that follows nothing, keeps nothing (no cookie, no connection that another name of the same
-    address could be given) and takes no proxy from the environment."""
-    return httpx.AsyncClient(
-        verify=context or True,
-        follow_redirects=False,
-        trust_env=False,
-        timeout=httpx.Timeout(TOTAL_SECONDS, connect=CONNECT_SECONDS),
-        limits=httpx.Limits(max_keepalive_connections=0),
+def make_transport(context: ssl.SSLContext | None = None) -> httpx.AsyncHTTPTransport:
+    """The bare transport: no redirection, no cookie that another organisation's server of the same address
+    would be given, no proxy from the environment, no connection kept for another name."""
+    return httpx.AsyncHTTPTransport(
+        verify=context or True, trust_env=False, limits=httpx.Limits(max_keepalive_connections=0)
     )
 
 
 async def post(
-    client: httpx.AsyncClient, url: str, headers: dict[str, str], body: bytes, *, loopback: bool
+    transport: httpx.AsyncHTTPTransport, url: str, headers: dict[str, str], body: bytes, *, loopback: bool
 ) -> Outcome:
     """Posts `body`; only a 2xx delivers. The body of the answer is not read.
 
@@ -54,7 +51,7 @@ async def post(
     """
     try:
         async with asyncio.timeout(TOTAL_SECONDS):
-            return await _post(client, httpx.URL(url), headers, body, loopback)
+            return await _post(transport, httpx.URL(url), headers, body, loopback)
     except _ForbiddenError:
         return Outcome("failed", None, "L'adresse mène à un réseau privé ou réservé : rien n'est envoyé.")
     except socket.gaierror:
@@ -80,7 +77,7 @@ def target(url: httpx.URL, address: str) -> Target:
 
 
 async def _post(
-    client: httpx.AsyncClient, url: httpx.URL, headers: dict[str, str], body: bytes, loopback: bool
+    transport: httpx.AsyncHTTPTransport, url: httpx.URL, headers: dict[str, str], body: bytes, loopback: bool
 ) -> Outcome:
     port = url.port or (443 if url.scheme == "https" else 80)
     addresses = await resolve(url.host, port)
@@ -89,15 +86,17 @@ async def _post(
     tried: httpx.TransportError | None = None
     for address in addresses[:_MOST_ADDRESSES]:
         to = target(url, address)
+        request = httpx.Request(
+            "POST",
+            to.url,
+            headers={**headers, "host": to.host_header, "connection": "close"},
+            content=body,
+            extensions={"sni_hostname": to.server_name, "timeout": _TIMEOUT},
+        )
         try:
-            async with client.stream(
-                "POST",
-                to.url,
-                headers={**headers, "host": to.host_header},
-                content=body,
-                extensions={"sni_hostname": to.server_name},
-            ) as answer:
-                return _judge(answer.status_code)
+            answer = await transport.handle_async_request(request)
+            await answer.aclose()
+            return _judge(answer.status_code)
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             tried = error  # nothing was sent yet: the next address may be another family
     raise tried or _ForbiddenError

@@ -67,8 +67,8 @@ def compose(job: Job, sender: str, mailbox: str) -> EmailMessage:
     letter["Date"] = datetime.now(UTC)
     letter["Message-ID"] = f"<{job.event_id}.{job.person_id}@{sender.rpartition('@')[2]}>"
     letter["Auto-Submitted"] = "auto-generated"
-    letter["Content-Language"] = "fr"
     letter.set_content(text.body)
+    letter["Content-Language"] = "fr"
     return letter
 
 

@@ -108,10 +108,10 @@ class _Relay:
         """Sends what is due, until told to stop; with `until_idle`, until nothing is due any more."""
         stopped = asyncio.create_task(self._stopped.wait())
         try:
-            async with http.make_client() as client:
+            async with http.make_transport() as transport:
                 while True:
                     if not self.stopped:
-                        await self._take(client)
+                        await self._take(transport)
                     if not self._under_way and (until_idle or self.stopped):
                         return self._tally
                     awaited = {*self._under_way} if self.stopped else {*self._under_way, stopped}
@@ -127,7 +127,7 @@ class _Relay:
             await asyncio.gather(*left, return_exceptions=True)
             self._under_way.clear()
 
-    async def _take(self, client: httpx.AsyncClient) -> None:
+    async def _take(self, transport: httpx.AsyncHTTPTransport) -> None:
         """Starts what is due, one by one: a batch could bring one endpoint more than its part."""
         while len(self._under_way) < AT_ONCE:
             held = Counter(endpoint for endpoint in self._under_way.values() if endpoint is not None)
@@ -135,12 +135,12 @@ class _Relay:
             jobs = await deliveries.claim(1, busy)
             if not jobs:
                 return
-            task = asyncio.create_task(self._deliver(client, jobs[0]))
+            task = asyncio.create_task(self._deliver(transport, jobs[0]))
             self._under_way[task] = jobs[0].endpoint_id
 
-    async def _deliver(self, client: httpx.AsyncClient, job: Job) -> None:
+    async def _deliver(self, transport: httpx.AsyncHTTPTransport, job: Job) -> None:
         try:
-            outcome = await self._send(client, job)
+            outcome = await self._send(transport, job)
         except Exception:
             # A defect of ours in one notice: the others leave all the same, and this one ends as dead.
             _log.exception("delivery %s could not be made", job.delivery_id)
@@ -153,14 +153,16 @@ class _Relay:
             concluded = False
         self._tally[outcome.verdict if concluded else "unknown"] += 1
 
-    async def _send(self, client: httpx.AsyncClient, job: Job) -> Outcome:
+    async def _send(self, transport: httpx.AsyncHTTPTransport, job: Job) -> Outcome:
         if job.void is not None:
             return Outcome("refused", None, job.void)
         if job.url is None:
             return await mail.send(self._settings, job)
         body = body_of(job)
         headers = headers_of(job, body, datetime.now(UTC))
-        return await http.post(client, job.url, headers, body, loopback=self._settings.webhooks_on_loopback)
+        return await http.post(
+            transport, job.url, headers, body, loopback=self._settings.webhooks_on_loopback
+        )
 
 
 async def _forever(relay: _Relay) -> None:
