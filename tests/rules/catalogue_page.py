@@ -48,6 +48,9 @@ phrase, les faits utilisés, la source et ce qui permettrait de régulariser.
 | `review` | à examiner | les textes ne tranchent pas : mêmes effets |
 | `fail` | défavorable | la commande est refusée ; le refus est gardé et peut être contesté |
 
+Après le dépôt, `fail` refuse l'acte demandé (l'avance, la VA, le solde, l'annulation) et la commande reste ce qu'elle
+est ; une demande reçue après la fermeture (R20) ou la clôture (R21) est gardée comme irrecevable.
+
 Une réponse qui repose sur une valeur à confirmer le dit. « S0:1575 » est la ligne 1575 du premier document source
 (voir [Le droit en fichiers](droit.md)) ; « C7 » est une lecture, en bas de page.
 """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from sons_tracker.rules.advance import ADVANCE_RULES
 from sons_tracker.rules.assessment import ESSMS_RULES, ORDER_RULES
 from sons_tracker.rules.catalogue import (
     ADVANCE,
@@ -49,6 +50,16 @@ def test_every_rule_of_the_order_is_asked_in_its_scope() -> None:
     assert set(ORDER_RULES) == set(of_stage(ORDER, ON_ORDER))
     assert {*ESSMS_RULES, *CROSSING_RULES} == set(of_stage(ORDER, ON_ESSMS))
     assert of_stage(GRANT, ON_ORDER) == ()
+
+
+def test_every_rule_of_the_later_stages_is_asked_in_its_scope() -> None:
+    assert tuple(ADVANCE_RULES) == of_stage(ADVANCE, ON_ORDER)
+    assert (of_stage(VA, ON_ORDER), of_stage(VA, ON_ESSMS)) == (("R17", "R21"), ("R18",))
+    assert of_stage(SOLDE, ON_ORDER) == ("R16", "R21", "R22")
+    assert of_stage(CANCELLATION, ON_ESSMS) == ("R29",)
+    for stage in (ADVANCE, SOLDE):
+        assert of_stage(stage, ON_ESSMS) == ()
+    assert of_stage(CANCELLATION, ON_ORDER) == ()
 
 
 def test_every_rule_that_follows_a_reading_is_asked_somewhere() -> None:
