@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from sons_tracker.operations.bank_accounts import took_effect
-from sons_tracker.operations import lapses
 from sons_tracker.operations.deadlines import Effect, only_told
 from sons_tracker.operations.lapses import cloture_passed, complete_file_passed, referencing_came
 
