@@ -124,7 +124,7 @@ def a_bill(finess: str, ttc: int, rate: int | None = 20) -> dict[str, str]:
     """One line of an invoice, in cents TTC, at that rate of VAT; None: without VAT."""
     ht = ttc if rate is None else (200 * ttc + 100 + rate) // (2 * (100 + rate))
     assert ht + vat_cents(ht, rate or 0) == ttc, "this amount has no VAT to the cent"
-    return {"finess": finess, "ht": euros(ht), "vat": euros(ttc - ht), "ttc": euros(ttc)}
+    return {"finess": str(finess), "ht": euros(ht), "vat": euros(ttc - ht), "ttc": euros(ttc)}
 
 
 def an_invoice(order: Life, bills: list[dict[str, str]], **changes: Any) -> dict[str, Any]:

@@ -93,7 +93,8 @@ def advance_is_settled(dossier: Dossier, _law: Law, _at: datetime) -> Iterable[R
     advance = dossier.payment("advance")
     if advance is not None and advance.state in _UNPAID:
         yield Reason(
-            f"L'avance est « {PAYMENT_WORDS[advance.state]} » : le solde se calcule sur l'avance payée.",
+            f"Le versement de l'avance est « {PAYMENT_WORDS[advance.state]} » : le solde se calcule sur"
+            " l'avance payée.",
             "Attendre le paiement de l'avance.",
             "R16",
             str(RULES["R16"].source),
