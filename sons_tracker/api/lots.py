@@ -104,7 +104,7 @@ async def prepare(request: Request[Any, Any, Any], actor: Caller) -> Response[by
     """Prepares a lot."""
     key = await act_key(request, "POST /api/v1/lots")
     chosen = payment_ids(await decode(request, LotIn))
-    return as_response(await lots.prepare(actor, chosen, await clock.now(), key, _render_created))
+    return as_response(await lots.prepare(actor, chosen, await clock.now(), key, render_created))
 
 
 @get(
@@ -159,7 +159,7 @@ async def approve(request: Request[Any, Any, Any], actor: Caller, lot_id: FromPa
     """Approves what another payer prepared."""
     key = await act_key(request, "POST /api/v1/lots/{lot_id}/approval")
     wanted, at = parse_id(lot_id, _UNKNOWN), await clock.now()
-    return as_response(await lots.approve(actor, wanted, at, key, _render))
+    return as_response(await lots.approve(actor, wanted, at, key, render))
 
 
 @post(
@@ -177,7 +177,7 @@ async def drop(request: Request[Any, Any, Any], actor: Caller, lot_id: FromPath[
     key = await act_key(request, "POST /api/v1/lots/{lot_id}/drop")
     body = await decode(request, LotDropIn)
     wanted, at = parse_id(lot_id, _UNKNOWN), await clock.now()
-    return as_response(await lots.drop(actor, wanted, body.reason, at, key, _render))
+    return as_response(await lots.drop(actor, wanted, body.reason, at, key, render))
 
 
 @get(
@@ -212,11 +212,13 @@ def attachment(name: str, content: bytes, media_type: str) -> Response[bytes]:
     return Response(content, media_type=media_type, headers=headers)
 
 
-def _render(outcome: LotView | Refused) -> Kept:
+def render(outcome: LotView | Refused) -> Kept:
+    """The answer to an act on a lot."""
     return _rendered(outcome, 200)
 
 
-def _render_created(outcome: LotView | Refused) -> Kept:
+def render_created(outcome: LotView | Refused) -> Kept:
+    """The answer to the preparation of a lot."""
     return _rendered(outcome, 201)
 
 

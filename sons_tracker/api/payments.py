@@ -78,7 +78,7 @@ async def represent(
     """Makes a returned payment due again."""
     key = await act_key(request, "POST /api/v1/payments/{payment_id}/representation")
     wanted, at = parse_id(payment_id, _UNKNOWN), await clock.now()
-    return as_response(await payments.represent(actor, wanted, at, key, _render_payment))
+    return as_response(await payments.represent(actor, wanted, at, key, render_payment))
 
 
 @post(
@@ -105,18 +105,18 @@ async def import_return(request: Request[Any, Any, Any], actor: Caller) -> Respo
     key = await act_key(request, "POST /api/v1/bank-returns")
     body = await decode(request, BankReturnIn)
     at = await clock.now()
-    return as_response(
-        await bank_returns.import_return(actor, body.content.encode(), at, key, _render_return)
-    )
+    return as_response(await bank_returns.import_return(actor, body.content.encode(), at, key, render_return))
 
 
-def _render_payment(outcome: PaymentView | Refused) -> Kept:
+def render_payment(outcome: PaymentView | Refused) -> Kept:
+    """The answer to an act on a payment."""
     if isinstance(outcome, Refused):
         return refusal(outcome)
     return Kept(200, msgspec.json.encode(payment_out(outcome)))
 
 
-def _render_return(outcome: ReturnView | Refused) -> Kept:
+def render_return(outcome: ReturnView | Refused) -> Kept:
+    """The answer to a file of the bank."""
     if isinstance(outcome, Refused):
         return refusal(outcome)
     return Kept(200, msgspec.json.encode(return_out(outcome)))

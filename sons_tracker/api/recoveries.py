@@ -143,7 +143,7 @@ async def issue(
     key = await act_key(request, "POST /api/v1/recoveries/{recovery_id}/issue")
     appeal = request.app.state.settings.appeal_text or APPEAL
     wanted, at = parse_id(recovery_id, _UNKNOWN), await clock.now()
-    return as_response(await recoveries.issue(actor, wanted, appeal, at, key, _render))
+    return as_response(await recoveries.issue(actor, wanted, appeal, at, key, render))
 
 
 @post(
@@ -163,7 +163,7 @@ async def repay(
     key = await act_key(request, "POST /api/v1/recoveries/{recovery_id}/repayment")
     body = repayment(await decode(request, RepaymentIn))
     wanted, at = parse_id(recovery_id, _UNKNOWN), await clock.now()
-    return as_response(await recoveries.record_repayment(actor, wanted, body, at, key, _render))
+    return as_response(await recoveries.record_repayment(actor, wanted, body, at, key, render))
 
 
 @post(
@@ -183,7 +183,7 @@ async def add_step(
     key = await act_key(request, "POST /api/v1/recoveries/{recovery_id}/steps")
     body = await decode(request, StepIn)
     wanted, at = parse_id(recovery_id, _UNKNOWN), await clock.now()
-    return as_response(await recoveries.add_step(actor, wanted, body.kind, body.text, at, key, _render))
+    return as_response(await recoveries.add_step(actor, wanted, body.kind, body.text, at, key, render))
 
 
 def _narrowed(query: RecoveriesFilter) -> RecoveryFilter:
@@ -191,7 +191,8 @@ def _narrowed(query: RecoveriesFilter) -> RecoveryFilter:
     return RecoveryFilter(query.state, query.reason, supplier, query.older_than)
 
 
-def _render(outcome: RecoveryView | Refused) -> Kept:
+def render(outcome: RecoveryView | Refused) -> Kept:
+    """The answer to an act on a recovery."""
     if isinstance(outcome, Refused):
         return refusal(outcome)
     return Kept(200, msgspec.json.encode(recovery_out(outcome)))

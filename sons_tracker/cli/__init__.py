@@ -10,7 +10,19 @@ from collections.abc import Sequence
 
 import typer
 
-from sons_tracker.cli import clock, finess, law, orders, registers, serve, suppliers, tariff, tokens
+from sons_tracker.cli import (
+    clock,
+    finess,
+    law,
+    lots,
+    orders,
+    recoveries,
+    registers,
+    serve,
+    suppliers,
+    tariff,
+    tokens,
+)
 from sons_tracker.cli.demonstration import demo
 from sons_tracker.cli.frame import MALFORMED, REFUSED, YES, report
 from sons_tracker.cli.french import Cli, speak_french, usage_sentence
@@ -35,6 +47,9 @@ app.command("simulate")(orders.simulate)
 app.add_typer(orders.app, name="order")
 app.add_typer(suppliers.app, name="supplier")
 app.add_typer(clock.app, name="clock")
+app.add_typer(lots.app, name="lot")
+app.add_typer(recoveries.app, name="recovery")
+app.add_typer(recoveries.ledger, name="ledger")
 
 
 def main() -> None:
