@@ -116,7 +116,7 @@ async def read(request: Request[Any, Any, Any], secret: FromPath[str]) -> Respon
     headers = {"etag": found.etag, "cache-control": "private, no-cache"}
     if found.etag in request.headers.get("if-none-match", ""):
         return Response(b"", status_code=304, headers=headers, media_type=_MEDIA_TYPE)
-    return Response(found.content, headers=headers, media_type=f"{_MEDIA_TYPE}; charset=utf-8")
+    return Response(found.content, headers=headers, media_type=_MEDIA_TYPE)
 
 
 def _created(outcome: Feed | Refused) -> Kept:

@@ -33,8 +33,9 @@ KEPT_PAST = timedelta(days=90)
 """How long a deadline stays in the feed once it is past: long enough to see what was missed."""
 _LENGTH = 43  # 32 bytes in base 64 for addresses, without padding
 _UNKNOWN = "Aucun calendrier visible ne porte cet identifiant."
-READER = "calendar"
-"""The role that reads a feed: no policy of an organisation's tables lets it write."""
+# Nobody's role: it sees the rows of its organisation, has no right of any role, and reads in a transaction
+# that is read-only.
+_READER = "calendar"
 # A feed shows what falls due; what only announces it, a calendar program does by itself.
 _NOT_SHOWN = ("reminder", "notice")
 
@@ -150,7 +151,7 @@ async def read_calendar(secret: str) -> CalendarFile:
     row = await ask("select organisation_id from calendar_feed_of($1)", _digest(secret))
     if row is None:
         raise unknown
-    async with transaction(RowContext(row["organisation_id"], READER), read_only=True) as con:
+    async with transaction(RowContext(row["organisation_id"], _READER), read_only=True) as con:
         since = await business_instant(con) - KEPT_PAST
         rows = await con.fetch(_DEADLINES, since, list(_NOT_SHOWN), MOST_EVENTS + 1)
     content = _calendar(rows[:MOST_EVENTS], truncated=len(rows) > MOST_EVENTS).to_ical()
