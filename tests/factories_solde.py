@@ -63,7 +63,7 @@ async def a_paid_advance(owner: make.Seeded, essms: int = 2, **changes: Any) -> 
 async def pay(owner: make.Seeded, order: Life, kind: str, at: datetime = bank.PREPARED_AT) -> None:
     """Has the bank pay what is due of that kind: a lot of its own, approved, and the bank's answer."""
     payment_id = await owner.fetchval(
-        "select id from payment where order_id = $1 and kind = $2", order.order_id, kind
+        "select id from sons.payment where order_id = $1 and kind = $2", order.order_id, kind
     )
     payers = await bank.two_payers()
     lot = await bank.an_approved_lot(payers, [payment_id], at)
@@ -151,7 +151,7 @@ async def a_content(
 ) -> dict[str, Any]:
     """A request for the solde that bills these amounts, by default every ESSMS as it was ordered."""
     rows = await owner.fetch(
-        "select finess_geographique, unit_ttc_cents from order_line where order_id = $1 order by 1",
+        "select finess_geographique, unit_ttc_cents from sons.order_line where order_id = $1 order by 1",
         order.order_id,
     )
     billed = {row[0]: row[1] for row in rows} if amounts is None else amounts
