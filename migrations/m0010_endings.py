@@ -64,6 +64,7 @@ create table sons.cancellation (
   order_id uuid not null,
   supplier_id uuid not null,
   og_id uuid not null,
+  number int not null,
   state text not null,
   version int not null,
   motive text not null,
@@ -85,6 +86,8 @@ create table sons.cancellation (
   closed_role text,
   reason text,
   constraint cancellation_pkey primary key (id),
+  constraint cancellation_number_unique unique (order_id, number),
+  constraint cancellation_number_positive check (number > 0),
   constraint cancellation_parties_unique unique (id, order_id, supplier_id, og_id),
   constraint cancellation_order_fkey foreign key (order_id, supplier_id, og_id)
     references sons.purchase_order (id, supplier_id, og_id),
@@ -123,7 +126,6 @@ create table sons.cancellation (
 );
 create unique index one_open_cancellation on sons.cancellation (order_id)
   where state in ('open', 'to_settle');
-create index cancellation_order on sons.cancellation (order_id, asked_at);
 create index cancellation_queue on sons.cancellation (cancelled_at, id) where state = 'to_settle';
 
 -- What was declared (the supplier's statement on honour) or signed (the OG's attestation de renonciation).
@@ -404,8 +406,8 @@ create trigger {table}_never_truncated before truncate on sons.{table}
 create policy cancellation_moved on sons.cancellation for update to sons_app
   using ({_EITHER} or (select sons.current_role_name()) = 'reviewer');
 create policy amendment_answered on sons.amendment for update to sons_app using ({_EITHER});
-grant insert (id, order_id, supplier_id, og_id, state, version, motive, for_acquisition, required, document,
-  document_sha256, asked_at, asked_by, asked_for, asked_role, answer_due_at),
+grant insert (id, order_id, supplier_id, og_id, number, state, version, motive, for_acquisition, required,
+  document, document_sha256, asked_at, asked_by, asked_for, asked_role, answer_due_at),
   update (state, cancelled_at, verdicts, law_digest, known_on, closed_at, closed_by, closed_role, reason)
   on sons.cancellation to sons_app;
 grant insert on sons.cancellation_piece, sons.amendment_line to sons_app;

@@ -96,7 +96,7 @@ async def propose(
         )
         if against:
             return _refused(order_id, against)
-        essms = sorted(set(removed))
+        essms = sorted({str(number) for number in removed})  # plain text: an encoder knows no subclass
         number = 1 + await con.fetchval("select count(*) from amendment where order_id = $1", order_id)
         amendment_id = uuid4()
         document = amendment_text(dossier, number, essms)

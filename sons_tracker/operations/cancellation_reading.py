@@ -46,14 +46,16 @@ class PieceView:
 class CancellationView:
     """A cancellation with its pieces and what it still waits for.
 
-    `document` is the attestation that the OG is shown, with its SHA-256; None when the motive asks for none.
-    `cancelled_at` is the instant that R29 judged, None until the pieces are whole; `verdicts` what it said.
+    `number` counts the cancellations of the order from 1. `document` is the attestation that the OG is shown,
+    with its SHA-256; None when the motive asks for none. `cancelled_at` is the instant that R29 judged, None
+    until the pieces are whole; `verdicts` is what it said.
     """
 
     id: UUID
     order_id: UUID
     order_number: str
     order_state: str
+    number: int
     state: str
     motive: str
     for_acquisition: bool | None
@@ -74,12 +76,12 @@ class CancellationView:
 
 
 _VIEW = """
-select c.id, c.order_id, o.number as order_number, o.state as order_state, c.state, c.motive,
+select c.id, c.order_id, c.number, o.number as order_number, o.state as order_state, c.state, c.motive,
        c.for_acquisition, c.required, c.document, encode(c.document_sha256, 'hex') as document_sha256,
        c.asked_at, c.asked_role, c.answer_due_at, c.cancelled_at, coalesce(c.verdicts, '[]') as verdicts,
        c.closed_at, c.closed_role, c.reason
 from cancellation c join purchase_order o on o.id = c.order_id
-where c.order_id = $1 order by c.asked_at desc, c.version, c.id
+where c.order_id = $1 order by c.number desc
 """
 _PIECES = """
 select cancellation_id, kind, text, encode(sha256, 'hex') as sha256, consent, given_at, role, auth_level,

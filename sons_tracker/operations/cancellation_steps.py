@@ -101,9 +101,11 @@ async def open_cancellation(
         document=document,
     )
     await con.execute(
-        "insert into cancellation (id, order_id, supplier_id, og_id, state, version, motive, for_acquisition,"
-        " required, document, document_sha256, asked_at, asked_by, asked_for, asked_role, answer_due_at)"
-        " values ($1, $2, $3, $4, 'open', 1, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+        "insert into cancellation (id, order_id, supplier_id, og_id, number, state, version, motive,"
+        " for_acquisition, required, document, document_sha256, asked_at, asked_by, asked_for, asked_role,"
+        " answer_due_at)"
+        " select $1, $2, $3, $4, 1 + count(*), 'open', 1, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14"
+        " from cancellation where order_id = $2",
         opened.id,
         dossier.id,
         dossier.supplier_id,

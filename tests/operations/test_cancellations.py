@@ -21,6 +21,7 @@ from tests import factories_endings as end
 from tests import factories_life as life
 from tests import factories_lots as lots
 from tests import factories_orders as make
+from tests import factories_solde as soldes
 from tests.databases import Database
 from tests.factories import AT, Account, an_account
 
@@ -334,36 +335,34 @@ async def test_what_r29_leaves_open_a_reviewer_settles_with_a_reason(decision: s
     assert "cancellation.settled" in await journaled(order)
 
 
-async def a_deposited_va(order: life.Life, at: datetime) -> None:
-    """A solde request of that instant, which brings the VA; inadmissible, which changes nothing to R29."""
-    actor = order.editor.actor
-    async with transaction(actor.context) as con:
-        await con.execute(
-            "insert into financing_request (id, order_id, supplier_id, og_id, kind, state, received_at,"
-            " decided_at, reason) values ($1, $2, $3, $4, 'solde', 'inadmissible', $5, $5, 'tardive')",
-            uuid4(),
-            order.order_id,
-            actor.organisation_id,
-            order.og.actor.organisation_id,
-            at,
-        )
-
-
 async def test_the_deposit_of_the_va_locks_earlier_once_the_text_is_published() -> None:
-    deposited, published = AT + timedelta(days=30), datetime.fromisoformat("2025-04-16T00:00:00+02:00")
-    known = await life.a_deposited_order(owner)
-    await a_deposited_va(known, deposited)
+    published = datetime.fromisoformat("2025-04-16T00:00:00+02:00")
+    known, unknown, between = [await soldes.a_signed_va(owner, 1) for _ in range(3)]
+    for order in (known, unknown, between):
+        await soldes.an_asked_solde(owner, order)
     assert (await end.ask(known, "acquisition", at=published)).refused.reasons[0].rule == "R29"
-    unknown = await life.a_deposited_order(owner)
-    await a_deposited_va(unknown, deposited)
     await end.ask(unknown, "acquisition", at=published - SECOND)
     assert (await end.attest(unknown, published - SECOND)).outcome.state == "carried_out"
-    between = await life.a_deposited_order(owner)  # renounced before the text was public, completed after
-    await a_deposited_va(between, deposited)
+    # renounced before the text was public, completed after
     await end.ask(between, "acquisition", by=between.og, at=published - SECOND)
     await end.attest(between, published - SECOND)
     view = (await end.give_statement(between, published)).outcome
     assert (view.state, {v.outcome for v in view.verdicts}) == ("to_settle", {"review"})
+
+
+async def test_a_solde_that_was_asked_ends_with_the_order_and_the_advance_is_recovered() -> None:
+    order = await soldes.a_due_solde(owner, 2)
+    assert (await end.ask(order, at=soldes.LATER)).outcome.state == "carried_out"
+    assert {(r.kind, r.state) for r in await life.the_requests(order)} == {
+        ("advance", "paid"), ("solde", "inadmissible"),
+    }  # fmt: skip
+    rows = await owner.fetch("select kind, state from payment where order_id = $1", order.order_id)
+    assert {tuple(row) for row in rows} == {("advance", "to_recover"), ("solde", "planned")}
+    planned = await owner.fetchval(
+        "select sum(amount_ttc_cents) from ledger_entry where order_id = $1 and movement = 'planned'",
+        order.order_id,
+    )
+    assert planned == 0
 
 
 async def test_out_of_order_and_twice() -> None:

@@ -29,6 +29,7 @@ class Cancellation(Table, tablename="cancellation", schema="sons"):
     order_id = UUID(default=None)
     supplier_id = UUID(default=None)
     og_id = UUID(default=None)
+    number = Integer(default=None)
     state = Text(default=None)
     version = Integer(default=None)
     motive = Text(default=None)
