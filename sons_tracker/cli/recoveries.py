@@ -154,7 +154,7 @@ def step(
             "--kind", metavar="GENRE", parser=choice("reminder", "note"), help="reminder (relance) ou note."
         ),
     ],
-    text: Annotated[str, typer.Option("--text", metavar="TEXTE", help="Ce qui a été fait ou dit.")],
+    text: Annotated[str, typer.Option("--text", metavar="PHRASE", help="Ce qui a été fait ou dit.")],
     token: Token = None,
     key: KeyName = None,
     as_json: Json = False,
