@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -63,9 +64,7 @@ async def two_payers() -> Payers:
     return Payers(first, await an_account("payer", siren=first.siren))
 
 
-async def prepared(
-    payers: Payers, chosen: Sequence[UUID] | None = None, at: datetime = PREPARED_AT
-) -> Told:
+async def prepared(payers: Payers, chosen: Sequence[UUID] | None = None, at: datetime = PREPARED_AT) -> Told:
     """What the first payer is told who prepares a lot of these payments."""
     told = Told()
     await lots.prepare(payers.first.actor, chosen, at, a_key(), told)
@@ -149,6 +148,12 @@ def csv_of(lot: str, lines: Sequence[ReturnLine], **control: Any) -> bytes:
     rows = [";".join(str(value) for value in head.values()), ";".join(COLUMNS)]
     rows += [";".join(value or "" for value in row_of(line).values()) for line in lines]
     return ("\n".join(rows) + "\n").encode()
+
+
+def json_of(lot: str, lines: Sequence[ReturnLine], **control: Any) -> bytes:
+    """The same in JSON."""
+    head = {**control_of(lot, lines), **control}
+    return json.dumps({**head, "lines": [row_of(line) for line in lines]}).encode()
 
 
 async def imported(
