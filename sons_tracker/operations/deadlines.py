@@ -179,14 +179,14 @@ async def _fire(
     if not oldest:
         return None
     batch = _Batch([], [], (oldest[-1]["due_at"], oldest[-1]["rule"], oldest[-1]["object_id"]))
-    stuck: set[str] = set()
+    waiting: set[str] = set()
     effects = _effects()
     dues = await _claim(con, oldest, batch.last, failed, wait=wait)
     for effect, grouped in itertools.groupby(dues, key=lambda due: effects.get(due.kind, _unknown)):
         group = list(grouped)
         parts = deque([group] if effect is only_told else [[due] for due in group])
         while parts:
-            part = [due for due in parts.popleft() if _holder(due) not in stuck]
+            part = [due for due in parts.popleft() if _holder(due) not in waiting]
             if not part:
                 continue
             try:
@@ -204,9 +204,12 @@ async def _fire(
                 due = part[0]
                 _log.exception("deadline %s of %s, due %s, stays due", due.rule, due.object_id, due.due_at)
                 batch.failed.append(due)
-                stuck.add(_holder(due))
+                waiting.add(_holder(due))
             else:
                 batch.fired.extend(reached)
+                if effect is not only_told:
+                    # it may have changed what the order's next deadlines have to say: they are claimed anew
+                    waiting.update(_holder(due) for due in part)
     return batch
 
 

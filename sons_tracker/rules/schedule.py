@@ -28,6 +28,7 @@ DEADLINE_WORDS = {
     "fermeture": "fermeture",
     "cloture": "clôture",
     "answer": "réponse à une demande de correction",
+    "bank_account": "prise d'effet de coordonnées bancaires",
     "notice": "information",
     "reminder": "rappel",
 }  # fmt: skip
