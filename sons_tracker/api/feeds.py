@@ -48,7 +48,7 @@ _PARTIES = only("editor", "distributor", "og")
 async def create(request: Request[Any, Any, Any], actor: Caller) -> Response[bytes]:
     """A feed of the actor's own organisation."""
     key = await act_key(request, f"POST {_ALL}")
-    shown = await feeds.create(actor, await clock.now(), key, _created)
+    shown = await feeds.create(actor, await clock.now(), key, render_created)
     prefix = f"{str(request.base_url).rstrip('/')}/calendar/"
     return as_response(with_secret(shown, "url", prefix, _SUFFIX))
 
@@ -87,7 +87,7 @@ async def revoke(request: Request[Any, Any, Any], actor: Caller, feed_id: FromPa
     """Ends a feed."""
     key = await act_key(request, f"POST {_ALL}/{{feed_id}}/revoke")
     wanted = parse_id(feed_id, _UNKNOWN)
-    return as_response(await feeds.revoke(actor, await clock.now(), key, wanted, _done))
+    return as_response(await feeds.revoke(actor, await clock.now(), key, wanted, render_done))
 
 
 @get(
@@ -119,11 +119,13 @@ async def read(request: Request[Any, Any, Any], secret: FromPath[str]) -> Respon
     return Response(found.content, headers=headers, media_type=_MEDIA_TYPE)
 
 
-def _created(outcome: Feed | Refused) -> Kept:
+def render_created(outcome: Feed | Refused) -> Kept:
+    """The answer to the act that made it."""
     return _rendered(outcome, 201)
 
 
-def _done(outcome: Feed | Refused) -> Kept:
+def render_done(outcome: Feed | Refused) -> Kept:
+    """The answer to any other act on it."""
     return _rendered(outcome, 200)
 
 

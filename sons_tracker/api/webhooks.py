@@ -96,7 +96,7 @@ async def register(request: Request[Any, Any, Any], actor: Caller) -> Response[b
         key,
         body.url,
         tuple(body.events),
-        _created,
+        render_created,
         loopback=settings.webhooks_on_loopback,
     )
     return as_response(with_secret(shown, "secret"))
@@ -159,7 +159,7 @@ async def rotate(
     key = await act_key(request, f"POST {_ALL}/{{webhook_id}}/rotate")
     overlap = timedelta(hours=(await decode(request, RotationIn)).overlap_hours)
     wanted = parse_id(webhook_id, _UNKNOWN)
-    shown = await webhooks.rotate(actor, await clock.now(), key, wanted, overlap, _done)
+    shown = await webhooks.rotate(actor, await clock.now(), key, wanted, overlap, render_done)
     return as_response(with_secret(shown, "secret"))
 
 
@@ -174,7 +174,7 @@ async def ping(request: Request[Any, Any, Any], actor: Caller, webhook_id: FromP
     """Sends a test."""
     key = await act_key(request, f"POST {_ALL}/{{webhook_id}}/ping")
     wanted = parse_id(webhook_id, _UNKNOWN)
-    return as_response(await webhooks.ping(actor, await clock.now(), key, wanted, _done))
+    return as_response(await webhooks.ping(actor, await clock.now(), key, wanted, render_done))
 
 
 @post(
@@ -192,7 +192,7 @@ async def disable(
     """Ends a webhook."""
     key = await act_key(request, f"POST {_ALL}/{{webhook_id}}/disable")
     wanted = parse_id(webhook_id, _UNKNOWN)
-    return as_response(await webhooks.disable(actor, await clock.now(), key, wanted, _done))
+    return as_response(await webhooks.disable(actor, await clock.now(), key, wanted, render_done))
 
 
 @post(
@@ -232,11 +232,13 @@ def with_secret(shown: Shown, member: str, prefix: str = "", suffix: str = "") -
     return Kept(shown.answer.status, msgspec.json.encode(body))
 
 
-def _created(outcome: Endpoint | Refused) -> Kept:
+def render_created(outcome: Endpoint | Refused) -> Kept:
+    """The answer to the act that made it."""
     return _rendered(outcome, 201)
 
 
-def _done(outcome: Endpoint | Refused) -> Kept:
+def render_done(outcome: Endpoint | Refused) -> Kept:
+    """The answer to any other act on it."""
     return _rendered(outcome, 200)
 
 

@@ -12,6 +12,7 @@ import typer
 
 from sons_tracker.cli import (
     clock,
+    feeds,
     finess,
     law,
     lots,
@@ -22,6 +23,7 @@ from sons_tracker.cli import (
     suppliers,
     tariff,
     tokens,
+    webhooks,
 )
 from sons_tracker.cli.demonstration import demo
 from sons_tracker.cli.frame import MALFORMED, REFUSED, YES, report
@@ -50,6 +52,9 @@ app.add_typer(clock.app, name="clock")
 app.add_typer(lots.app, name="lot")
 app.add_typer(recoveries.app, name="recovery")
 app.add_typer(recoveries.ledger, name="ledger")
+app.add_typer(webhooks.app, name="webhook")
+app.add_typer(webhooks.notices, name="notice")
+app.add_typer(feeds.app, name="feed")
 
 
 def main() -> None:

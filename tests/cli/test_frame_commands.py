@@ -212,6 +212,21 @@ COMMANDS = (
     ("recovery", "step"),
     ("ledger",),
     ("ledger", "show"),
+    ("webhook",),
+    ("webhook", "register"),
+    ("webhook", "list"),
+    ("webhook", "rotate"),
+    ("webhook", "ping"),
+    ("webhook", "disable"),
+    ("webhook", "replay"),
+    ("webhook", "deliver"),
+    ("notice",),
+    ("notice", "list"),
+    ("notice", "replay"),
+    ("feed",),
+    ("feed", "create"),
+    ("feed", "list"),
+    ("feed", "revoke"),
 )
 
 
