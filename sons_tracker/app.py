@@ -26,7 +26,9 @@ from sons_tracker.api import (
     recoveries,
     requests,
     reviews,
+    soldes,
     suppliers,
+    va,
     webhooks,
 )
 from sons_tracker.api.contract import contract_of
@@ -45,6 +47,8 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     *orders.HANDLERS,
     *requests.HANDLERS,
     *reviews.HANDLERS,
+    *va.HANDLERS,
+    *soldes.HANDLERS,
     *essms.HANDLERS,
     *suppliers.HANDLERS,
     *lots.HANDLERS,
