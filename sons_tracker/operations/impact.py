@@ -19,10 +19,15 @@ from sons_tracker.operations.calendar_moves import (
 )
 from sons_tracker.operations.case_files import OrderFile, load_facts, open_orders, order_files
 from sons_tracker.operations.requests import known_on
-from sons_tracker.rules.assessment import Assessment, assess
+from sons_tracker.rules.assessment import judged
+from sons_tracker.rules.context import Context, open_case
+from sons_tracker.rules.pricing import line_amounts
+from sons_tracker.rules.tariff import LineAmount
 from sons_tracker.rules.texts import Law
+from sons_tracker.rules.verdicts import Outcome
 
 PAGE = 500
+_AMOUNTS = ("total", "advance", "solde")
 
 Effect = Literal["moves", "to_settle", "frozen"]
 """`moves`: the enactment changes it. `to_settle`: a reviewer has not decided yet, and will under the new law.
@@ -119,7 +124,7 @@ async def impact(actor: Actor, before: Law, after: Law, at: datetime, tell: Tell
             touched = []
             for file in files:
                 old, new = (
-                    assess(case, law, file.signed_on, known_on(at))
+                    _decided(open_case(case, law, file.signed_on, known_on(at)))
                     for law, case in zip((before, after), facts.cases(file, (before, after)), strict=True)
                 )
                 if changes := tuple(_changes(file, old, new, moved.get(file.id, ()))):
@@ -132,17 +137,31 @@ async def impact(actor: Actor, before: Law, after: Law, at: datetime, tell: Tell
     return tally
 
 
-def _changes(file: OrderFile, old: Assessment, new: Assessment, moved: Iterable[Move]) -> Iterator[Change]:
+@dataclass(frozen=True, slots=True)
+class _Decided:
+    """What one law would decide of an order: the part of an assessment that is not its deadlines."""
+
+    verdicts: tuple[tuple[str, tuple[str, ...], Outcome], ...]
+    lines: tuple[LineAmount, ...]
+
+
+def _decided(ctx: Context) -> _Decided:
+    return _Decided(tuple((v.rule, v.essms, v.outcome) for v in judged(ctx)), line_amounts(ctx))
+
+
+def _changes(file: OrderFile, old: _Decided, new: _Decided, moved: Iterable[Move]) -> Iterator[Change]:
     effect: Effect = "to_settle" if file.state == file.decision == "to_review" else "frozen"
-    yield from _verdict_changes(old, new, effect)
+    if old.verdicts != new.verdicts:
+        yield from _verdict_changes(old, new, effect)
     for move in moved:
         yield DeadlineChange(move.kind, move.before, move.after)
-    for (name, before), (_, after) in zip(_amounts(old), _amounts(new), strict=True):
-        if before != after:
-            yield AmountChange(name, before, after, effect)
+    if old.lines != new.lines:
+        for name, before, after in zip(_AMOUNTS, _amounts(old.lines), _amounts(new.lines), strict=True):
+            if before != after:
+                yield AmountChange(name, before, after, effect)
 
 
-def _verdict_changes(old: Assessment, new: Assessment, effect: Effect) -> Iterator[VerdictChange]:
+def _verdict_changes(old: _Decided, new: _Decided, effect: Effect) -> Iterator[VerdictChange]:
     before, after = _outcomes(old), _outcomes(new)
     found: dict[tuple[str, str, str], list[str]] = {}
     for (rule, number), outcome in after.items():
@@ -152,23 +171,21 @@ def _verdict_changes(old: Assessment, new: Assessment, effect: Effect) -> Iterat
         yield VerdictChange(rule, tuple(number for number in numbers if number), was, becomes, effect)
 
 
-def _outcomes(assessment: Assessment) -> dict[tuple[str, str], str]:
+def _outcomes(decided: _Decided) -> dict[tuple[str, str], str]:
     """The outcome of each rule for each ESSMS, or for no ESSMS in particular; every rule answers once."""
     return {
-        (verdict.rule, number): str(verdict.outcome)
-        for verdict in assessment.verdicts
-        for number in verdict.essms or ("",)
+        (rule, number): str(outcome) for rule, essms, outcome in decided.verdicts for number in essms or ("",)
     }
 
 
-def _amounts(assessment: Assessment) -> tuple[tuple[str, int | None], ...]:
+def _amounts(lines: tuple[LineAmount, ...]) -> tuple[int | None, int | None, int | None]:
     """The three amounts; none where a line asks more than its ceiling: such an order is refused (R13)."""
-    lines = assessment.lines
-    known = bool(lines) and all(0 < line.unit_ttc_cents <= line.ceiling_ttc_cents for line in lines)
+    if not lines or not all(0 < line.unit_ttc_cents <= line.ceiling_ttc_cents for line in lines):
+        return None, None, None
     return (
-        ("total", assessment.total_ttc_cents if known else None),
-        ("advance", assessment.advance_ttc_cents if known else None),
-        ("solde", assessment.solde_ttc_cents if known else None),
+        sum(line.unit_ttc_cents for line in lines),
+        sum(line.advance_ttc_cents for line in lines),
+        sum(line.solde_ttc_cents for line in lines),
     )
 
 

@@ -108,13 +108,7 @@ def assess(case: Case, law: Law, on: date, known_on: date) -> Assessment:
         SonsError: `INVALID_REQUEST` for an unknown dispositif.
     """
     ctx = open_case(case, law, on, known_on)
-    verdicts = [of_order(rule, ask(ctx)) for rule, ask in ORDER_RULES.items()]
-    judges = {rule: prepare(ctx) for rule, prepare in ESSMS_RULES.items()} | cumul.crossing(ctx)
-    # a number that the order names twice is judged once, by its first line: R03 refuses the order
-    lines = {line.finess: line for line in reversed(case.lines)}.values()
-    for rule, judge in judges.items():
-        verdicts += grouped(rule, lines, judge)
-    verdicts.sort(key=lambda verdict: (verdict.rule, verdict.essms))
+    verdicts = judged(ctx)
     outcomes = {verdict.outcome for verdict in verdicts}
     eligible = Outcome.FAIL not in outcomes
     decision = REFUSED if not eligible else TO_REVIEW if outcomes & set(_HELD) else ACCEPTED
@@ -128,7 +122,7 @@ def assess(case: Case, law: Law, on: date, known_on: date) -> Assessment:
         conditional=ctx.conditional,
         vague=ctx.vague.code,
         extraction_on=None if case.extraction is None else case.extraction.on,
-        verdicts=tuple(verdicts),
+        verdicts=verdicts,
         tranche=None if ctx.tranche is None else ctx.tranche.code,
         rate_ttc_cents=None if ctx.tranche is None else ctx.tranche.ttc_cents,
         advance_percent=None if ctx.advance is None else required(ctx.advance),
@@ -141,6 +135,18 @@ def assess(case: Case, law: Law, on: date, known_on: date) -> Assessment:
         applied=_applied(ctx),
         law_digest=law.digest,
     )
+
+
+def judged(ctx: Context) -> tuple[Verdict, ...]:
+    """What every rule of the stage answers, by rule, then by ESSMS."""
+    verdicts = [of_order(rule, ask(ctx)) for rule, ask in ORDER_RULES.items()]
+    judges = {rule: prepare(ctx) for rule, prepare in ESSMS_RULES.items()} | cumul.crossing(ctx)
+    # a number that the order names twice is judged once, by its first line: R03 refuses the order
+    lines = {line.finess: line for line in reversed(ctx.case.lines)}.values()
+    for rule, judge in judges.items():
+        verdicts += grouped(rule, lines, judge)
+    verdicts.sort(key=lambda verdict: (verdict.rule, verdict.essms))
+    return tuple(verdicts)
 
 
 def _applied(ctx: Context) -> tuple[Applied, ...]:

@@ -1,0 +1,268 @@
+"""Enacting a law moves what is undecided, never what is decided; the extended calendar of vague 1 (C3)."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import date, datetime, timedelta
+from uuid import UUID
+
+import pytest
+
+from sons_tracker.db.engine import transaction
+from sons_tracker.errors import ErrorCode, SonsError
+from sons_tracker.operations import enactment
+from sons_tracker.operations.actors import LOCAL_ADMIN, SCHEDULER
+from sons_tracker.operations.calendar_moves import Moved, follow_calendar
+from sons_tracker.operations.deadlines import tick
+from tests import factories_orders as make
+from tests.databases import Database
+from tests.factories import AT, an_account
+from tests.operations.impact_laws import (
+    CLOTURE,
+    FERMETURE,
+    JANUARY,
+    LATER_CLOTURE,
+    LATER_FERMETURE,
+    PACKAGE,
+    edited,
+    extended,
+    paris,
+    planned,
+)
+
+NOTHING = Moved(0, 0)
+CONDITIONAL_ON = date(2022, 12, 15)
+PUBLISHED = paris(2023, 12, 31)
+"""The day on which the extended calendar becomes known, before the fermeture that it moves."""
+
+
+@pytest.fixture
+async def owner(database: Database) -> make.Everything:
+    await make.prepare_instance()
+    return make.Everything()
+
+
+async def an_order(owner: make.Everything) -> UUID:
+    _, _, view = await make.an_accepted_order(owner)
+    return make.id_of(view)
+
+
+async def a_conditional_order(owner: make.Everything) -> UUID:
+    """Its complete file is awaited 120 days after its signature."""
+    og, numbers = await make.an_og(owner, 1)
+    solution = await make.a_solution(owner, status="candidate", referenced_from=None)
+    editor = await an_account("editor", siren=solution.editor_siren)
+    request = make.a_request(og, numbers, solution, signed_on=CONDITIONAL_ON)
+    return make.id_of(await make.deposit(editor.actor, request))
+
+
+async def over(database: Database, order_id: UUID, state: str) -> None:
+    """Puts an order in a state that ends it, as if it had lived until there."""
+    con = await database.connect_superuser()
+    try:
+        await con.execute("set session_replication_role = replica")
+        await con.execute("update sons.purchase_order set state = $2 where id = $1", order_id, state)
+    finally:
+        await con.close()
+
+
+async def test_the_extended_calendar_moves_what_still_runs(owner: make.Everything) -> None:
+    order = await an_order(owner)
+    assert await planned(owner, order, "fermeture") == [FERMETURE]
+    assert await planned(owner, order, "cloture") == [CLOTURE]
+    done = await enactment.enact(LOCAL_ADMIN, extended(), JANUARY)
+    assert done.is_new
+    assert done.moved == Moved(orders=1, deadlines=2)
+    assert await planned(owner, order, "fermeture") == [LATER_FERMETURE]
+    assert await planned(owner, order, "cloture") == [LATER_CLOTURE]
+    # −90 days of the fermeture is past in January; the others are ahead
+    assert await planned(owner, order, "reminder fermeture") == [paris(2024, 1, 29), paris(2024, 2, 21)]
+    assert await planned(owner, order, "reminder cloture") == [
+        paris(2024, 9, 20),
+        paris(2024, 11, 19),
+        paris(2024, 12, 12),
+    ]
+    left = await owner.fetch(
+        "select distinct kind, superseded_at from deadline where order_id = $1 and superseded_at is not null",
+        order,
+    )
+    assert {(row["kind"], row["superseded_at"]) for row in left} == {
+        ("fermeture", JANUARY),
+        ("cloture", JANUARY),
+        ("reminder", JANUARY),
+    }
+
+
+async def test_what_moved_is_journaled_and_told_to_both_parties(owner: make.Everything) -> None:
+    order = await an_order(owner)
+    law = extended()
+    await enactment.enact(LOCAL_ADMIN, law, JANUARY)
+    row = await owner.fetchrow("select * from journal where action = 'deadline.moved'")
+    assert (row["at"], row["object_kind"], row["object_id"], row["role"]) == (
+        JANUARY,
+        "order",
+        str(order),
+        "admin",
+    )
+    assert row["facts"]["law_digest"] == law.digest
+    moves = {move["kind"]: move for move in row["facts"]["moves"]}
+    assert datetime.fromisoformat(moves["fermeture"]["before"]) == FERMETURE
+    assert datetime.fromisoformat(moves["fermeture"]["after"]) == LATER_FERMETURE
+    assert moves["cloture"]["a_confirmer"]
+    enacted = await owner.fetchrow("select * from journal where object_id = $1", law.digest)
+    assert enacted["facts"] == {"orders_moved": 1, "deadlines_moved": 2}
+    parties = await owner.fetchrow("select supplier_id, og_id from purchase_order where id = $1", order)
+    told = await owner.fetch(
+        "select event, organisation_id, mailed, facts from outbox where event like '%.moved'"
+    )
+    assert {(row["event"], row["organisation_id"], row["mailed"]) for row in told} == {
+        (event, party, mailed)
+        for event, mailed in (("deadline.moved", False), ("calendar.moved", True))
+        for party in (parties["supplier_id"], parties["og_id"])
+    }
+    assert all(row["facts"]["orders"] == 1 for row in told if row["event"] == "calendar.moved")
+
+
+async def test_enacting_twice_changes_nothing(owner: make.Everything) -> None:
+    await an_order(owner)
+    await enactment.enact(LOCAL_ADMIN, extended(), JANUARY)
+    before = await owner.fetch("select * from deadline order by id")
+    journal = await owner.fetchval("select count(*) from journal")
+    again = await enactment.enact(LOCAL_ADMIN, extended(), JANUARY + timedelta(days=1))
+    assert (again.is_new, again.moved) == (False, NOTHING)
+    assert await owner.fetch("select * from deadline order by id") == before
+    assert await owner.fetchval("select count(*) from journal") == journal
+
+
+@pytest.mark.parametrize("state", ["settled", "lapsed", "cancelled", "rejected"])
+async def test_an_order_that_is_over_does_not_move(
+    owner: make.Everything, database: Database, state: str
+) -> None:
+    order = await an_order(owner)
+    await over(database, order, state)
+    assert (await enactment.enact(LOCAL_ADMIN, extended(), JANUARY)).moved == NOTHING
+    assert await planned(owner, order, "fermeture") == [FERMETURE]
+    assert await planned(owner, order, "cloture") == [CLOTURE]
+
+
+async def test_what_fired_stays_and_a_later_fermeture_is_planned_anew(owner: make.Everything) -> None:
+    order = await an_order(owner)
+    await tick(JANUARY)
+    fired = await owner.fetch("select * from deadline where fired_at is not null order by id")
+    assert "fermeture" in {row["kind"] for row in fired}
+    assert (await enactment.enact(LOCAL_ADMIN, extended(), JANUARY)).moved == Moved(1, 2)
+    assert await owner.fetch("select * from deadline where fired_at is not null order by id") == fired
+    assert await planned(owner, order, "fermeture") == [LATER_FERMETURE]
+    assert await planned(owner, order, "cloture") == [LATER_CLOTURE]
+
+
+async def test_a_fermeture_that_fired_is_not_planned_again_at_an_earlier_date(owner: make.Everything) -> None:
+    order = await an_order(owner)
+    await tick(JANUARY)
+    earlier = edited("ms1_v1.toml", "le = 2023-12-31", "le = 2023-11-30")
+    assert (await enactment.enact(LOCAL_ADMIN, earlier, JANUARY)).moved == NOTHING
+    assert await planned(owner, order, "fermeture") == []
+
+
+async def test_a_cloture_that_fired_has_decided(owner: make.Everything, database: Database) -> None:
+    """An order may be open after its clôture: a VA in time, and a reviewer who has not decided yet (C15)."""
+    order = await an_order(owner)
+    con = await database.connect_superuser()
+    try:
+        await con.execute("set session_replication_role = replica")
+        await con.execute(
+            "update sons.deadline set fired_at = due_at where order_id = $1 and kind <> 'reminder'", order
+        )
+    finally:
+        await con.close()
+    await enactment.enact(LOCAL_ADMIN, extended(), JANUARY)
+    assert await planned(owner, order, "cloture") == []
+    assert await planned(owner, order, "fermeture") == [LATER_FERMETURE]
+
+
+async def test_a_former_law_taken_up_again_puts_the_former_dates_back(owner: make.Everything) -> None:
+    order = await an_order(owner)
+    for law, fermeture, cloture in (
+        (extended(), LATER_FERMETURE, LATER_CLOTURE),
+        (PACKAGE, FERMETURE, CLOTURE),
+        (extended(), LATER_FERMETURE, LATER_CLOTURE),
+        (PACKAGE, FERMETURE, CLOTURE),
+    ):
+        assert not await enactment.is_followed(law.digest)
+        await enactment.enact(LOCAL_ADMIN, law, PUBLISHED)
+        assert await enactment.is_followed(law.digest)
+        assert await planned(owner, order, "fermeture") == [fermeture]
+        assert await planned(owner, order, "cloture") == [cloture]
+        reminders = await owner.fetch(
+            "select due_at, facts ->> 'deadline_at' as deadline_at from deadline where order_id = $1"
+            " and kind = 'reminder' and facts ->> 'of' = 'cloture' and superseded_at is null",
+            order,
+        )
+        assert {datetime.fromisoformat(row["deadline_at"]) for row in reminders} == {cloture}
+
+
+async def test_a_law_that_is_not_known_yet_moves_nothing(owner: make.Everything) -> None:
+    order = await an_order(owner)
+    assert (await enactment.enact(LOCAL_ADMIN, extended(), AT)).moved == NOTHING
+    assert await planned(owner, order, "cloture") == [CLOTURE]
+
+
+async def test_the_delay_of_the_referencing_moves_where_it_runs_only(owner: make.Everything) -> None:
+    waiting, referenced = await a_conditional_order(owner), await an_order(owner)
+    longer = edited("ms1_v1.toml", "jours = 120", "jours = 150")
+    assert (await enactment.enact(LOCAL_ADMIN, longer, AT)).moved == Moved(1, 1)
+    assert [at.date() for at in await planned(owner, waiting, "complete_file")] == [
+        CONDITIONAL_ON + timedelta(days=150)
+    ]
+    assert await planned(owner, referenced, "complete_file") == []
+
+
+async def test_a_deadline_that_comes_before_the_enactment_is_due_at_once(owner: make.Everything) -> None:
+    order = await an_order(owner)
+    earlier = edited("ms1_v1.toml", "le = 2023-12-31", "le = 2023-02-15")
+    await enactment.enact(LOCAL_ADMIN, earlier, AT)
+    fired = await tick(AT)
+    assert [(due.kind, due.order_id) for due in fired] == [("fermeture", order)]
+
+
+async def test_a_law_that_lost_a_dispositif_is_refused_whole(owner: make.Everything) -> None:
+    await an_order(owner)
+    law = extended()
+    lost = {code: one for code, one in law.dispositifs.items() if code != "MS1-V1"}
+    with pytest.raises(SonsError) as caught:
+        await enactment.enact(LOCAL_ADMIN, type(law)(**{**_fields(law), "dispositifs": lost}), JANUARY)
+    assert caught.value.code is ErrorCode.INVALID_LAW
+    assert "MS1-V1" in caught.value.detail
+    assert not await enactment.is_followed(law.digest)
+    assert await owner.fetchval("select count(*) from law_enactment where digest = $1", law.digest) == 0
+
+
+def _fields(law: object) -> dict[str, object]:
+    return {name: getattr(law, name) for name in law.__dataclass_fields__}  # type: ignore[attr-defined]
+
+
+async def test_only_the_orders_that_are_asked_for_follow(owner: make.Everything) -> None:
+    one, other = await an_order(owner), await an_order(owner)
+    async with transaction(SCHEDULER.context) as con:
+        assert await follow_calendar(con, SCHEDULER, extended(), JANUARY, [one]) == Moved(1, 2)
+    assert await planned(owner, one, "cloture") == [LATER_CLOTURE]
+    assert await planned(owner, other, "cloture") == [CLOTURE]
+
+
+async def test_ticks_and_an_enactment_at_once_lose_no_deadline(owner: make.Everything) -> None:
+    orders = [await an_order(owner) for _ in range(12)]
+    await asyncio.gather(
+        tick(JANUARY), enactment.enact(LOCAL_ADMIN, extended(), JANUARY), tick(JANUARY), tick(JANUARY)
+    )
+    for order in orders:
+        # whichever came first, the later fermeture and the later clôture run, and nothing runs beside them
+        assert await planned(owner, order, "fermeture") == [LATER_FERMETURE]
+        assert await planned(owner, order, "cloture") == [LATER_CLOTURE]
+    assert (
+        await owner.fetchval(
+            "select count(*) from deadline where kind = 'fermeture' and due_at = $1"
+            " and (fired_at is null) = (superseded_at is null)",
+            FERMETURE,
+        )
+        == 0
+    )
