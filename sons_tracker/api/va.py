@@ -94,7 +94,7 @@ async def statement(actor: Caller, order_id: FromPath[str]) -> Response[bytes]:
     digest = base64.b64encode(found.statement_sha256).decode()
     return Response(
         found.statement.encode(),
-        media_type="text/plain; charset=utf-8",
+        media_type="text/plain",
         headers={"repr-digest": f"sha-256=:{digest}:"},
     )
 
