@@ -53,7 +53,7 @@ async def prepare(request: Request[Any, Any, Any], actor: Caller, order_id: From
     key = await act_key(request, "POST /api/v1/orders/{order_id}/va")
     declared = declaration(await decode(request, VaIn))
     wanted, at = parse_id(order_id, UNKNOWN_ORDER), await clock.now()
-    return as_response(await va.prepare_va(actor, wanted, declared, law.load().law, at, key, _render_new))
+    return as_response(await va.prepare_va(actor, wanted, declared, law.load().law, at, key, render_new))
 
 
 @get(
@@ -122,14 +122,15 @@ async def sign(request: Request[Any, Any, Any], actor: Caller, order_id: FromPat
     key = await act_key(request, "POST /api/v1/orders/{order_id}/va/signature")
     shown, who = signer(await decode(request, VaSignatureIn))
     wanted, at = parse_id(order_id, UNKNOWN_ORDER), await clock.now()
-    return as_response(await va.sign_va(actor, wanted, shown, who, law.load().law, at, key, _render_new))
+    return as_response(await va.sign_va(actor, wanted, shown, who, law.load().law, at, key, render_new))
 
 
 async def _find(actor: Caller, order_id: str) -> VaView:
     return await va.find_va(actor, parse_id(order_id, UNKNOWN_ORDER), law.load().law, await clock.now())
 
 
-def _render_new(outcome: VaView | Refused) -> Kept:
+def render_new(outcome: VaView | Refused) -> Kept:
+    """The answer to an act on a VA: the VA after it, or a problem."""
     if isinstance(outcome, Refused):
         return refusal(outcome)
     return Kept(201, msgspec.json.encode(va_out(outcome)))

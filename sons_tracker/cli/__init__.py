@@ -20,9 +20,11 @@ from sons_tracker.cli import (
     recoveries,
     registers,
     serve,
+    soldes,
     suppliers,
     tariff,
     tokens,
+    va,
     webhooks,
 )
 from sons_tracker.cli.demonstration import demo
@@ -49,6 +51,8 @@ app.command("simulate")(orders.simulate)
 app.add_typer(orders.app, name="order")
 app.add_typer(suppliers.app, name="supplier")
 app.add_typer(clock.app, name="clock")
+app.add_typer(va.app, name="va")
+app.add_typer(soldes.app, name="solde")
 app.add_typer(lots.app, name="lot")
 app.add_typer(recoveries.app, name="recovery")
 app.add_typer(recoveries.ledger, name="ledger")
