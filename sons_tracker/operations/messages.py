@@ -31,7 +31,9 @@ def message(event: str, at: datetime, facts: Mapping[str, Any], event_id: UUID) 
     number = _line(facts.get("order_number"))
     about = f"{known.label} : commande {number}" if number else known.label
     lines = ["Bonjour,", "", f"{about}.", f"Date : {_instant(at)}."]
-    amount = facts.get("amount_ttc_cents")
+    if label := _line(facts.get("label")) or _line(facts.get("number")):
+        lines.append(f"Objet : {label}.")
+    amount = facts.get("amount_ttc_cents", facts.get("due_ttc_cents"))
     if isinstance(amount, int):
         lines.append(f"Montant : {euros_fr(amount)} TTC.")
     if known.todo:

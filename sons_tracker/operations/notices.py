@@ -50,6 +50,7 @@ EVENTS: dict[str, Event] = {
     "order.reopening_refused": Event("Commande qui ne peut être rouverte", _REASONS, mailed=True),
     "order.cancelled": Event("Commande annulée", mailed=True),
     "order.settled": Event("Commande soldée", mailed=True),
+    "order.unsettled": Event("Commande à payer de nouveau après un retour de la banque"),
     "review.settled": Event("Instruction terminée", "Lisez la décision et ses motifs.", mailed=True),
     "advance.requested": Event("Demande d'avance reçue"),
     "advance.correction_asked": Event("Demande d'avance à modifier", _CORRECT, mailed=True),

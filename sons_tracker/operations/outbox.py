@@ -62,8 +62,9 @@ async def announce(
 
     `at` is the business instant (aware); `event` one of `notices.EVENTS`. `facts` hold only what every
     recipient may know, never the name of a person; they are shown outside, where an integer `…_cents`
-    becomes euros. E-mails also read, where given: `order_number`, `amount_ttc_cents`, `until` (the
-    last instant to act, ISO 8601 with offset), `reasons` (a list of sentences) and `source`.
+    becomes euros. E-mails also read, where given: `order_number`, `label` or `number` (of what it is
+    about), `amount_ttc_cents` or `due_ttc_cents`, `until` (the last instant to act, ISO 8601 with offset),
+    `reasons` (a list of sentences, or of reasons with their `message`) and `source`.
 
     Raises:
         ValueError: an event that is not in the list, an instant without offset.

@@ -29,6 +29,7 @@ from tests.faults.receiver import Mailbox, mailing
 
 FACTS = {
     "order_number": "BC-2023-000123",
+    "number": "OR-2024-000001",
     "amount_ttc_cents": 1_293_600,
     "until": "2023-12-31T23:59:59.999999+01:00",
     "reasons": ["La VA n'est pas signée.", {"message": "Aucun solde n'a été demandé."}],
@@ -88,6 +89,7 @@ def test_a_letter_says_what_happened_what_to_do_until_when_and_why() -> None:
         "Bonjour,\n\n"
         "Avance à recouvrer : commande BC-2023-000123.\n"
         "Date : 1er avril 2024 à 09 h 30.\n"
+        "Objet : OR-2024-000001.\n"
         "Montant : 12\u202f936,00\u202f€ TTC.\n\n"
         "À faire : L'avance est à rembourser : l'ordre de recouvrement dira le montant et le délai.\n"
         "Au plus tard : 31 décembre 2023, heure de Paris.\n\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import contextlib
 import contextvars
@@ -18,7 +19,7 @@ from sons_tracker.db.engine import savepoint, transaction
 from sons_tracker.operations.actors import ANONYMOUS, LOCAL_ADMIN, SCHEDULER, Actor
 from sons_tracker.operations.notices import EVENTS, shown
 from sons_tracker.operations.outbox import Announcement, announce, announce_all, list_notices
-from tests.databases import Database
+from tests.databases import ROOT, Database
 from tests.factories import AT, an_actor
 from tests.factories_outbox import announced
 
@@ -223,3 +224,18 @@ async def test_an_unknown_organisation_is_not_told() -> None:
         async with transaction(SCHEDULER.context) as con:
             await announce(con, AT, "order.lapsed", "order", "1", [uuid4()], {})
     assert caught.value.constraint_name == "outbox_organisation_fkey"
+
+
+def test_every_event_that_an_operation_names_is_in_the_list() -> None:
+    """What is announced by a name made at run time is checked by the tests of its operation."""
+    called = {"announce": 2, "tell": 3, "Announcement": 1}
+    named: dict[str, str] = {}
+    for path in (ROOT / "sons_tracker" / "operations").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(node, ast.Call):
+                continue
+            place = called.get(getattr(node.func, "id", ""))
+            if place is not None and len(node.args) > place and isinstance(node.args[place], ast.Constant):
+                named[node.args[place].value] = path.name  # type: ignore[attr-defined]
+    assert len(named) > 10
+    assert {event: name for event, name in named.items() if event not in EVENTS} == {}
