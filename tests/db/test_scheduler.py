@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import random
-import sys
 from collections import Counter
 from datetime import datetime, timedelta
 
@@ -18,26 +15,8 @@ from sons_tracker.operations.actors import LOCAL_ADMIN, SCHEDULER
 from sons_tracker.operations.clock import SANDBOX_STARTS_AT, declare
 from sons_tracker.operations.deadlines import Due, Key, tick
 from sons_tracker.scheduler import running
-from tests.databases import ROOT, Database
+from tests.databases import Database
 from tests.factories import AT
-
-FULL = os.environ.get("TIER") == "full"
-ROWS = 3_000 if FULL else 900
-KILLS = 30 if FULL else 8
-
-# Ticks until nothing is left; the address of the database comes by the environment.
-WORKER = """
-import asyncio, os
-from datetime import datetime
-from sons_tracker.db import engine
-from sons_tracker.operations.deadlines import tick
-async def main():
-    await engine.start(os.environ["APP_DSN"], role=os.environ.get("APP_ROLE"), max_size=2)
-    while await tick(datetime.fromisoformat(os.environ["AT"]), limit=20):
-        pass
-    await engine.stop()
-asyncio.run(main())
-"""
 
 
 async def plan(rule: str, dues: list[datetime]) -> None:
@@ -125,41 +104,6 @@ async def test_ticks_of_one_process_share_the_work(database: Database) -> None:
     ]
     assert Counter(fired) == Counter(f"o{n}" for n in range(1, 61))
     assert len(await reached()) == 60
-
-
-@pytest.mark.processes
-@pytest.mark.scoreboard(6)
-async def test_processes_killed_at_any_instant_neither_lose_nor_double_a_deadline(database: Database) -> None:
-    seed = random.randrange(2**32)
-    print(f"seed {seed}")
-    chance = random.Random(seed)
-    await plan("R12", [AT + timedelta(minutes=chance.randrange(100_000)) for _ in range(ROWS)])
-    at = AT + timedelta(days=400)
-    environ = {**os.environ, "APP_DSN": database.app_dsn, "AT": at.isoformat()}
-    if database.app_role:
-        environ["APP_ROLE"] = database.app_role
-
-    async def start() -> asyncio.subprocess.Process:
-        return await asyncio.create_subprocess_exec(sys.executable, "-c", WORKER, env=environ, cwd=ROOT)
-
-    workers = [await start() for _ in range(3)]
-    killed = 0
-    while killed < KILLS:
-        before = len(await reached())
-        await until_reached(min(before + ROWS // (2 * KILLS), ROWS))
-        victim = chance.randrange(3)
-        if workers[victim].returncode is None:
-            workers[victim].kill()
-            killed += 1
-        await workers[victim].wait()
-        workers[victim] = await start()
-    for worker in workers:
-        assert await worker.wait() == 0
-    rows = await reached()
-    assert Counter(row["object_id"] for row in rows) == Counter(f"o{n}" for n in range(1, ROWS + 1))
-    assert all(row["at"].isoformat() == row["facts"]["due_at"] for row in rows)
-    async with transaction(SCHEDULER.context, read_only=True) as con:
-        assert await con.fetchval("select count(*) from deadline where fired_at is null") == 0
 
 
 async def test_the_clock_ticks_on_the_business_instant(database: Database) -> None:
