@@ -1,9 +1,9 @@
 """The deadlines of the orders that are not over, against the calendar of the law: what moves, and moving it.
 
-A deadline that fired is never touched, and what it did is not undone: a clôture that fired has decided. A
-fermeture only tells; when a later one is learnt after it fired, the later one is planned too (R20). The
-delay of the referencing (R12) is moved where it still runs, and never planned here: whether a file is
-awaited is a question of the ANS list, not of the calendar.
+A deadline that fired is never touched, and what it did is not undone. Where it did not end the order, a later
+one that is learnt afterwards is planned too; but not the clôture of an order that it handed to a reviewer,
+who decides (C15). The delay of the referencing (R12) is moved where it still runs, and never planned here:
+whether a file is awaited is a question of the ANS list, not of the calendar.
 """
 
 from __future__ import annotations
@@ -21,21 +21,27 @@ import asyncpg
 
 from sons_tracker.db import journal
 from sons_tracker.errors import ErrorCode, SonsError
-from sons_tracker.operations.actors import Actor
+from sons_tracker.law import load
+from sons_tracker.operations.actors import SCHEDULER, Actor
+from sons_tracker.operations.deadlines import Due
 from sons_tracker.operations.outbox import Announcement, announce_all
 from sons_tracker.operations.requests import known_on
 from sons_tracker.rules.case import Case, Solution
+from sons_tracker.rules.catalogue import READINGS
 from sons_tracker.rules.context import open_case
 from sons_tracker.rules.identifiers import FinessJuridique
 from sons_tracker.rules.lifecycle import OPEN_STATES
-from sons_tracker.rules.schedule import Deadline, Reminder, deadlines, reminders
+from sons_tracker.rules.parameters import Etat
+from sons_tracker.rules.schedule import Deadline, Reminder, deadlines, reminders, start_of_day
 from sons_tracker.rules.texts import Law
 
 KINDS = ("complete_file", "fermeture", "cloture")
+_READING = "C3"  # a calendar is dated data with a publication date
+_PUBLISHED = "Une version du calendrier, déjà dans le droit, est publiée"
 _PAGE = 1000
 
 _PLANNED = """
-select o.id as order_id, o.number, o.dispositif, o.signed_on, o.supplier_id, o.og_id, k.kind,
+select o.id as order_id, o.number, o.state, o.dispositif, o.signed_on, o.supplier_id, o.og_id, k.kind,
        d.planned, d.fired
 from purchase_order o
 cross join unnest($2::text[]) as k (kind)
@@ -167,18 +173,19 @@ async def moves(con: asyncpg.Connection, calendar: Calendar, orders: Sequence[UU
         given = calendar(row["dispositif"], row["signed_on"]).get(row["kind"])
         parties = (row["order_id"], row["number"], row["supplier_id"], row["og_id"])
         move = Move(*parties, row["kind"], row["planned"], given)
-        if _is_moved(move, row["fired"]):
+        if _is_moved(move, row["fired"], row["state"]):
             found.append(move)
     return found
 
 
-def _is_moved(move: Move, fired: datetime | None) -> bool:
+def _is_moved(move: Move, fired: datetime | None, state: str) -> bool:
     """Whether a deadline leaves its instant, or comes to one; `fired`: when this kind fired last."""
     if move.before is not None:
         return move.before != move.after
     if move.after is None or move.kind == "complete_file":
         return False
-    return fired is None or (move.kind == "fermeture" and fired < move.after)
+    handed_over = move.kind == "cloture" and state == "to_review"
+    return fired is None or (fired < move.after and not handed_over)
 
 
 async def follow_calendar(
@@ -222,6 +229,37 @@ async def follow_calendar(
         ],
     )
     return Moved(orders, moved)
+
+
+async def plan_publications(con: asyncpg.Connection, law: Law, at: datetime) -> None:
+    """Plans the days on which a version of a calendar that this law holds already becomes known."""
+    days = sorted(
+        {
+            max(version.depuis, version.publie_le)
+            for one in law.dispositifs.values()
+            for versions in (
+                one.fermeture.versions,
+                one.cloture.versions,
+                one.referencing_delay_days.versions,
+            )
+            for version in versions
+            if version.etat is Etat.EN_VIGUEUR
+        }
+    )
+    await con.execute(
+        "insert into deadline (rule, object_id, due_at, kind, facts)"
+        " select $1, $2, due_at, 'publication', $3 from unnest($4::timestamptz[]) as due_at"
+        " on conflict (rule, object_id, due_at) where superseded_at is null do nothing",
+        _READING,
+        law.digest,
+        {"label": _PUBLISHED, "source": READINGS[_READING].title, "a_confirmer": False},
+        [start_of_day(day) for day in days if day > known_on(at)],
+    )
+
+
+async def text_published(con: asyncpg.Connection, due: Due, at: datetime) -> None:
+    """The day on which a version of a calendar becomes known: it moves what is undecided from then on."""
+    await follow_calendar(con, SCHEDULER, load().law, due.due_at)
 
 
 async def _write(con: asyncpg.Connection, at: datetime, found: Sequence[Move]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sons_tracker.operations.bank_accounts import took_effect
+from sons_tracker.operations.calendar_moves import text_published
 from sons_tracker.operations.deadlines import Effect, only_told
 from sons_tracker.operations.lapses import cloture_passed, complete_file_passed, referencing_came
 
@@ -14,5 +15,6 @@ EFFECTS: dict[str, Effect] = {
     "complete_file": complete_file_passed,
     "referencing": referencing_came,
     "cloture": cloture_passed,
+    "publication": text_published,
     "bank_account": took_effect,
 }

@@ -10,7 +10,7 @@ import asyncpg
 from sons_tracker.db import journal, migrate
 from sons_tracker.db.engine import retrying, transaction
 from sons_tracker.operations.actors import ANONYMOUS, LOCAL_ADMIN, Actor
-from sons_tracker.operations.calendar_moves import Moved, follow_calendar
+from sons_tracker.operations.calendar_moves import Moved, follow_calendar, plan_publications
 from sons_tracker.rules.texts import Law
 
 
@@ -73,6 +73,7 @@ async def enact(actor: Actor, law: Law, at: datetime) -> Enactment:
             )
         )
         moved = await follow_calendar(con, actor, law, at)
+        await plan_publications(con, law, at)
         if moved.orders or await _last_enacted(con) != law.digest:
             facts = {"orders_moved": moved.orders, "deadlines_moved": moved.deadlines}
             await journal.record(con, actor, at, "law.enacted", "law", law.digest, facts)

@@ -30,6 +30,7 @@ DEADLINE_WORDS = {
     "answer": "réponse à une demande de correction",
     "bank_account": "prise d'effet de coordonnées bancaires",
     "notice": "information",
+    "publication": "publication d'un texte",
     "reminder": "rappel",
 }  # fmt: skip
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
 import pytest
 
+from sons_tracker import law
 from sons_tracker.db.engine import transaction
 from sons_tracker.errors import ErrorCode, SonsError
+from sons_tracker.law.proposal import with_projects
 from sons_tracker.operations import enactment
 from sons_tracker.operations.actors import LOCAL_ADMIN, SCHEDULER
 from sons_tracker.operations.calendar_moves import Moved, follow_calendar
@@ -56,8 +59,8 @@ async def a_conditional_order(owner: make.Everything) -> UUID:
     return make.id_of(await make.deposit(editor.actor, request))
 
 
-async def over(database: Database, order_id: UUID, state: str) -> None:
-    """Puts an order in a state that ends it, as if it had lived until there."""
+async def put(database: Database, order_id: UUID, state: str) -> None:
+    """Puts an order in a state, as if it had lived until there."""
     con = await database.connect_superuser()
     try:
         await con.execute("set session_replication_role = replica")
@@ -95,8 +98,8 @@ async def test_the_extended_calendar_moves_what_still_runs(owner: make.Everythin
 
 async def test_what_moved_is_journaled_and_told_to_both_parties(owner: make.Everything) -> None:
     order = await an_order(owner)
-    law = extended()
-    await enactment.enact(LOCAL_ADMIN, law, JANUARY)
+    texts = extended()
+    await enactment.enact(LOCAL_ADMIN, texts, JANUARY)
     row = await owner.fetchrow("select * from journal where action = 'deadline.moved'")
     assert (row["at"], row["object_kind"], row["object_id"], row["role"]) == (
         JANUARY,
@@ -104,12 +107,12 @@ async def test_what_moved_is_journaled_and_told_to_both_parties(owner: make.Ever
         str(order),
         "admin",
     )
-    assert row["facts"]["law_digest"] == law.digest
+    assert row["facts"]["law_digest"] == texts.digest
     moves = {move["kind"]: move for move in row["facts"]["moves"]}
     assert datetime.fromisoformat(moves["fermeture"]["before"]) == FERMETURE
     assert datetime.fromisoformat(moves["fermeture"]["after"]) == LATER_FERMETURE
     assert moves["cloture"]["a_confirmer"]
-    enacted = await owner.fetchrow("select * from journal where object_id = $1", law.digest)
+    enacted = await owner.fetchrow("select * from journal where object_id = $1", texts.digest)
     assert enacted["facts"] == {"orders_moved": 1, "deadlines_moved": 2}
     parties = await owner.fetchrow("select supplier_id, og_id from purchase_order where id = $1", order)
     told = await owner.fetch(
@@ -139,7 +142,7 @@ async def test_an_order_that_is_over_does_not_move(
     owner: make.Everything, database: Database, state: str
 ) -> None:
     order = await an_order(owner)
-    await over(database, order, state)
+    await put(database, order, state)
     assert (await enactment.enact(LOCAL_ADMIN, extended(), JANUARY)).moved == NOTHING
     assert await planned(owner, order, "fermeture") == [FERMETURE]
     assert await planned(owner, order, "cloture") == [CLOTURE]
@@ -164,9 +167,13 @@ async def test_a_fermeture_that_fired_is_not_planned_again_at_an_earlier_date(ow
     assert await planned(owner, order, "fermeture") == []
 
 
-async def test_a_cloture_that_fired_has_decided(owner: make.Everything, database: Database) -> None:
-    """An order may be open after its clôture: a VA in time, and a reviewer who has not decided yet (C15)."""
+@pytest.mark.parametrize(("state", "later"), [("to_review", []), ("validated", [LATER_CLOTURE])])
+async def test_an_order_that_outlived_its_cloture(
+    owner: make.Everything, database: Database, state: str, later: list[datetime]
+) -> None:
+    """A reviewer has it and decides (C15); or its solde was asked in time, and a later clôture counts."""
     order = await an_order(owner)
+    await put(database, order, state)
     con = await database.connect_superuser()
     try:
         await con.execute("set session_replication_role = replica")
@@ -176,21 +183,21 @@ async def test_a_cloture_that_fired_has_decided(owner: make.Everything, database
     finally:
         await con.close()
     await enactment.enact(LOCAL_ADMIN, extended(), JANUARY)
-    assert await planned(owner, order, "cloture") == []
+    assert await planned(owner, order, "cloture") == later
     assert await planned(owner, order, "fermeture") == [LATER_FERMETURE]
 
 
 async def test_a_former_law_taken_up_again_puts_the_former_dates_back(owner: make.Everything) -> None:
     order = await an_order(owner)
-    for law, fermeture, cloture in (
+    for texts, fermeture, cloture in (
         (extended(), LATER_FERMETURE, LATER_CLOTURE),
         (PACKAGE, FERMETURE, CLOTURE),
         (extended(), LATER_FERMETURE, LATER_CLOTURE),
         (PACKAGE, FERMETURE, CLOTURE),
     ):
-        assert not await enactment.is_followed(law.digest)
-        await enactment.enact(LOCAL_ADMIN, law, PUBLISHED)
-        assert await enactment.is_followed(law.digest)
+        assert not await enactment.is_followed(texts.digest)
+        await enactment.enact(LOCAL_ADMIN, texts, PUBLISHED)
+        assert await enactment.is_followed(texts.digest)
         assert await planned(owner, order, "fermeture") == [fermeture]
         assert await planned(owner, order, "cloture") == [cloture]
         reminders = await owner.fetch(
@@ -201,10 +208,27 @@ async def test_a_former_law_taken_up_again_puts_the_former_dates_back(owner: mak
         assert {datetime.fromisoformat(row["deadline_at"]) for row in reminders} == {cloture}
 
 
-async def test_a_law_that_is_not_known_yet_moves_nothing(owner: make.Everything) -> None:
+async def test_a_calendar_that_is_not_published_yet_moves_on_its_day(
+    owner: make.Everything, monkeypatch: pytest.MonkeyPatch
+) -> None:
     order = await an_order(owner)
-    assert (await enactment.enact(LOCAL_ADMIN, extended(), AT)).moved == NOTHING
+    library = with_projects(law.load())
+    monkeypatch.setattr("sons_tracker.operations.calendar_moves.load", lambda: library)
+    assert (await enactment.enact(LOCAL_ADMIN, library.law, AT)).moved == NOTHING
     assert await planned(owner, order, "cloture") == [CLOTURE]
+    await tick(PUBLISHED)
+    assert await planned(owner, order, "cloture") == [CLOTURE]
+    # the clock comes round weeks later: the publication first, so that the former fermeture never takes place
+    fired = await tick(JANUARY)
+    assert [due.kind for due in fired if due.kind != "reminder"] == ["publication"]
+    assert await planned(owner, order, "fermeture") == [LATER_FERMETURE]
+    assert await planned(owner, order, "cloture") == [LATER_CLOTURE]
+    moved = await owner.fetchrow("select at, role from journal where action = 'deadline.moved'")
+    assert (moved["at"], moved["role"]) == (PUBLISHED, "scheduler")
+
+
+async def test_the_law_of_the_package_waits_for_no_publication(owner: make.Everything) -> None:
+    assert await owner.fetchval("select count(*) from deadline where kind = 'publication'") == 0
 
 
 async def test_the_delay_of_the_referencing_moves_where_it_runs_only(owner: make.Everything) -> None:
@@ -227,18 +251,14 @@ async def test_a_deadline_that_comes_before_the_enactment_is_due_at_once(owner: 
 
 async def test_a_law_that_lost_a_dispositif_is_refused_whole(owner: make.Everything) -> None:
     await an_order(owner)
-    law = extended()
-    lost = {code: one for code, one in law.dispositifs.items() if code != "MS1-V1"}
+    texts = extended()
+    lost = replace(texts, dispositifs={c: d for c, d in texts.dispositifs.items() if c != "MS1-V1"})
     with pytest.raises(SonsError) as caught:
-        await enactment.enact(LOCAL_ADMIN, type(law)(**{**_fields(law), "dispositifs": lost}), JANUARY)
+        await enactment.enact(LOCAL_ADMIN, lost, JANUARY)
     assert caught.value.code is ErrorCode.INVALID_LAW
     assert "MS1-V1" in caught.value.detail
-    assert not await enactment.is_followed(law.digest)
-    assert await owner.fetchval("select count(*) from law_enactment where digest = $1", law.digest) == 0
-
-
-def _fields(law: object) -> dict[str, object]:
-    return {name: getattr(law, name) for name in law.__dataclass_fields__}  # type: ignore[attr-defined]
+    assert not await enactment.is_followed(lost.digest)
+    assert await owner.fetchval("select count(*) from law_enactment where digest = $1", lost.digest) == 0
 
 
 async def test_only_the_orders_that_are_asked_for_follow(owner: make.Everything) -> None:
