@@ -12,6 +12,8 @@ from litestar.handlers import HTTPRouteHandler
 
 from sons_tracker import scheduler
 from sons_tracker.api import (
+    amendments,
+    cancellations,
     clock,
     documentation,
     essms,
@@ -49,6 +51,8 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     *reviews.HANDLERS,
     *va.HANDLERS,
     *soldes.HANDLERS,
+    *cancellations.HANDLERS,
+    *amendments.HANDLERS,
     *essms.HANDLERS,
     *suppliers.HANDLERS,
     *lots.HANDLERS,
