@@ -287,6 +287,9 @@ create table sons.recovery_letter (
 create trigger recovery_letter_append_only before update on sons.recovery_letter
   for each row execute function sons.refuse_change();
 
+-- Steps of one instant keep their order: the clock of a sandbox stands still.
+alter table sons.recovery_step add column place bigint generated always as identity;
+
 -- SN095, at the commit: a recovery is issued with its letter, and by somebody
 create function sons.guard_recovery_letter() returns trigger language plpgsql as $$
 begin

@@ -202,7 +202,7 @@ async def export(request: Request[Any, Any, Any], actor: Caller, lot_id: FromPat
     return attachment(
         f"{file.lot}.{query.format}",
         to_json(file) if query.format == "json" else to_csv(file),
-        "application/json" if query.format == "json" else "text/csv; charset=utf-8",
+        "application/json" if query.format == "json" else "text/csv",
     )
 
 

@@ -104,7 +104,7 @@ async def export(request: Request[Any, Any, Any], actor: Caller) -> Response[byt
     at = await clock.now()
     page = await recovery_reading.list_recoveries(actor, _narrowed(query), at, None, MOST_EXPORTED)
     content = write_csv((CSV_COLUMNS, *(csv_row(one) for one in page.recoveries)))
-    return attachment("recouvrements.csv", content, "text/csv; charset=utf-8")
+    return attachment("recouvrements.csv", content, "text/csv")
 
 
 @get(

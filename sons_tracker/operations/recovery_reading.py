@@ -69,7 +69,7 @@ async def load_recovery(
         raise SonsError(ErrorCode.NOT_FOUND, _UNKNOWN)
     steps = await con.fetch(
         "select at, kind, person_id, text from recovery_step"
-        " where recovery_id = $1 and ($2 or kind <> 'note') order by at, id",
+        " where recovery_id = $1 and ($2 or kind <> 'note') order by at, place",
         recovery_id,
         sees_all,
     )

@@ -163,7 +163,8 @@ LINES = (
     _line("lot_line_amount_positive", CHECK, ENDS, amount_ttc_cents=0),
     _line("lot_line_end_to_end_form", end_to_end="a b"),
     _line("lot_line_end_to_end_form", end_to_end="A" * 36, note="long"),
-    _line("lot_line_end_to_end_unique", UNIQUE, "lot_line_as_asked_unique", end_to_end=Of("lot_line prepared", "end_to_end")),
+    _line("lot_line_end_to_end_unique", UNIQUE, "lot_line_as_asked_unique",
+          end_to_end=Of("lot_line prepared", "end_to_end")),
     _line("lot_line_outcome_known", CHECK, ENDS, outcome="dreamt", outcome_at=AT),
     _line("lot_line_outcome_dated", CHECK, ENDS, outcome="paid"),
     Attack(

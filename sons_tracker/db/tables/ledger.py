@@ -49,3 +49,4 @@ class RecoveryStep(Table, tablename="recovery_step", schema="sons"):
     person_id = UUID(default=None, null=True)
     kind = Text(default=None)
     text = Text(default=None)
+    place = BigInt(default=None)
