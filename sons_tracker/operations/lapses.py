@@ -11,6 +11,7 @@ from sons_tracker.db.engine import savepoint
 from sons_tracker.law import load
 from sons_tracker.operations.actors import SCHEDULER, Actor
 from sons_tracker.operations.acts import tell
+from sons_tracker.operations.calendar_moves import follow_calendar
 from sons_tracker.operations.deadlines import Due
 from sons_tracker.operations.dossier import load_dossier
 from sons_tracker.operations.endings import DELAY_PASSED, Ending, end_order
@@ -154,6 +155,8 @@ async def _reopen(con: asyncpg.Connection, actor: Actor, at: datetime, dossier: 
         await tell(con, actor, at, "order.reopening_refused", dossier, facts)
         return False
     await tell(con, actor, at, "order.reopened", dossier, {"reading": "C16"})
+    # a text may have moved its fermeture and its clôture while it was over
+    await follow_calendar(con, actor, load().law, at, [dossier.id])
     reopened = await load_dossier(con, actor, dossier.id, at)
     await _referenced(con, actor, at, reopened)
     return True

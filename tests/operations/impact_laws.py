@@ -53,6 +53,23 @@ async def planned(owner: make.Everything, order_id: UUID, kind: str) -> list[dat
     return [row["due_at"] for row in rows]
 
 
+async def learn_submission(owner: make.Everything, version: str, listed_on: date, submitted_on: date) -> None:
+    """A later list of the ANS says when the complete file of a version was submitted."""
+    await make.an_extraction(owner, "referencing", listed_on)
+    await owner.execute(
+        "update referencing set valid_to = $2 where solution_version = $1", version, listed_on
+    )
+    await owner.execute(
+        "insert into referencing (solution_version, dispositif, valid_from, version_label, solution,"
+        " solution_name, solution_kind, editor_siren, editor_name, status, complete_file_on)"
+        " select solution_version, dispositif, $2, version_label, solution, solution_name, solution_kind,"
+        " editor_siren, editor_name, status, $3 from referencing where solution_version = $1",
+        version,
+        listed_on,
+        submitted_on,
+    )
+
+
 async def everything_kept(owner: make.Everything) -> list[Any]:
     """Every row that an impact might be suspected to touch."""
     return [

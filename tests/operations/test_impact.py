@@ -38,6 +38,7 @@ from tests.operations.impact_laws import (
     edited,
     everything_kept,
     extended,
+    learn_submission,
     planned,
 )
 from tests.operations.test_statements import counted, spied
@@ -195,20 +196,7 @@ async def test_the_list_is_read_as_it_is_known_on_the_day_of_the_question(owner:
     assert [c for c in await changes(shorter) if isinstance(c, VerdictChange)] == [
         VerdictChange("R12", (), "warn", "fail", "frozen")
     ]
-    listed = date(2023, 3, 6)
-    await make.an_extraction(owner, "referencing", listed)
-    await owner.execute(
-        "update sons.referencing set valid_to = $2 where solution_version = $1", solution.version, listed
-    )
-    await owner.execute(
-        "insert into sons.referencing (solution_version, dispositif, valid_from, version_label, solution,"
-        " solution_name, solution_kind, editor_siren, editor_name, status, complete_file_on)"
-        " select solution_version, dispositif, $2, version_label, solution, solution_name, solution_kind,"
-        " editor_siren, editor_name, status, date '2022-12-18' from sons.referencing"
-        " where solution_version = $1",
-        solution.version,
-        listed,
-    )
+    await learn_submission(owner, solution.version, date(2023, 3, 6), date(2022, 12, 18))
     found = await changes(shorter, AT + timedelta(days=7))
     assert [change for change in found if isinstance(change, VerdictChange)] == []
 

@@ -17,6 +17,7 @@ from sons_tracker.operations import enactment
 from sons_tracker.operations.actors import LOCAL_ADMIN, SCHEDULER
 from sons_tracker.operations.calendar_moves import Moved, follow_calendar
 from sons_tracker.operations.deadlines import tick
+from sons_tracker.operations.lapses import follow_list
 from tests import factories_orders as make
 from tests.databases import Database
 from tests.factories import AT, an_account
@@ -29,6 +30,7 @@ from tests.operations.impact_laws import (
     PACKAGE,
     edited,
     extended,
+    learn_submission,
     paris,
     planned,
 )
@@ -267,6 +269,28 @@ async def test_only_the_orders_that_are_asked_for_follow(owner: make.Everything)
         assert await follow_calendar(con, SCHEDULER, extended(), JANUARY, [one]) == Moved(1, 2)
     assert await planned(owner, one, "cloture") == [LATER_CLOTURE]
     assert await planned(owner, other, "cloture") == [CLOTURE]
+
+
+async def test_an_order_that_reopens_follows_the_calendar_of_that_day(
+    owner: make.Everything, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """C16: it lapsed for its delay, a text moved the calendar, then its submission in time is learnt."""
+    order = await a_conditional_order(owner)
+    await tick(AT + timedelta(days=60))
+    assert await owner.fetchval("select state from purchase_order where id = $1", order) == "lapsed"
+    library = with_projects(law.load())
+    for reader in ("calendar_moves", "lapses"):
+        monkeypatch.setattr(f"sons_tracker.operations.{reader}.load", lambda: library)
+    assert (await enactment.enact(LOCAL_ADMIN, library.law, JANUARY)).moved == NOTHING
+    version = await owner.fetchval("select solution_version from purchase_order where id = $1", order)
+    submitted_on = CONDITIONAL_ON + timedelta(days=100)
+    await learn_submission(owner, version, JANUARY.date(), submitted_on)
+    async with transaction(LOCAL_ADMIN.context) as con:
+        assert await follow_list(con, LOCAL_ADMIN, JANUARY) == 1
+    assert (
+        await owner.fetchval("select state from purchase_order where id = $1", order) == "waiting_referencing"
+    )
+    assert await planned(owner, order, "cloture") == [LATER_CLOTURE]
 
 
 async def test_ticks_and_an_enactment_at_once_lose_no_deadline(owner: make.Everything) -> None:
