@@ -86,7 +86,7 @@ async def propose(request: Request[Any, Any, Any], actor: Caller, order_id: From
     body = await decode(request, AmendmentIn)
     essms, wanted, at = removed(body), parse_id(order_id, UNKNOWN_ORDER), await clock.now()
     answer = await amendments.propose(
-        actor, wanted, essms, body.signer_name, body.signer_function, law.load().law, at, key, _render_new
+        actor, wanted, essms, body.signer_name, body.signer_function, law.load().law, at, key, render_new
     )
     return as_response(answer)
 
@@ -148,7 +148,7 @@ async def agree(
     shown, who = signature(await decode(request, AmendmentAgreementIn))
     wanted, chosen = _ids(order_id, amendment_id)
     answer = await amendments.agree(
-        actor, wanted, chosen, shown, who, law.load().law, await clock.now(), key, _render
+        actor, wanted, chosen, shown, who, law.load().law, await clock.now(), key, render
     )
     return as_response(answer)
 
@@ -171,7 +171,7 @@ async def refuse(
     body = await decode(request, EndingReasonIn)
     wanted, chosen = _ids(order_id, amendment_id)
     answer = await amendments.refuse(
-        actor, wanted, chosen, body.reason, law.load().law, await clock.now(), key, _render
+        actor, wanted, chosen, body.reason, law.load().law, await clock.now(), key, render
     )
     return as_response(answer)
 
@@ -191,7 +191,7 @@ async def withdraw(
     """Takes an amendment back."""
     key = await act_key(request, "POST /api/v1/orders/{order_id}/amendments/{amendment_id}/withdrawal")
     wanted, chosen = _ids(order_id, amendment_id)
-    answer = await amendments.withdraw(actor, wanted, chosen, law.load().law, await clock.now(), key, _render)
+    answer = await amendments.withdraw(actor, wanted, chosen, law.load().law, await clock.now(), key, render)
     return as_response(answer)
 
 
@@ -199,14 +199,16 @@ def _ids(order_id: str, amendment_id: str) -> tuple[UUID, UUID]:
     return parse_id(order_id, UNKNOWN_ORDER), parse_id(amendment_id, _UNKNOWN)
 
 
-def _render(outcome: AmendmentView | Refused, status: int = 200) -> Kept:
+def render(outcome: AmendmentView | Refused, status: int = 200) -> Kept:
+    """The answer to an act on an amendment: the amendment after it, or a problem."""
     if isinstance(outcome, Refused):
         return refusal(outcome)
     return Kept(status, msgspec.json.encode(amendment_out(outcome)))
 
 
-def _render_new(outcome: AmendmentView | Refused) -> Kept:
-    return _render(outcome, 201)
+def render_new(outcome: AmendmentView | Refused) -> Kept:
+    """The answer to one that is new."""
+    return render(outcome, 201)
 
 
 HANDLERS: tuple[HTTPRouteHandler, ...] = (propose, history, find, agree, refuse, withdraw)

@@ -107,7 +107,7 @@ async def ask(request: Request[Any, Any, Any], actor: Caller, order_id: FromPath
     key = await act_key(request, "POST /api/v1/orders/{order_id}/cancellation")
     asked = cancellation_request(await decode(request, CancellationIn))
     wanted, at = parse_id(order_id, UNKNOWN_ORDER), await clock.now()
-    return as_response(await cancellations.ask(actor, wanted, asked, law.load().law, at, key, _render_new))
+    return as_response(await cancellations.ask(actor, wanted, asked, law.load().law, at, key, render_new))
 
 
 @get(
@@ -177,7 +177,7 @@ async def attest(request: Request[Any, Any, Any], actor: Caller, order_id: FromP
     key = await act_key(request, "POST /api/v1/orders/{order_id}/cancellation/attestation")
     shown, who = signature(await decode(request, AttestationIn))
     wanted, at = parse_id(order_id, UNKNOWN_ORDER), await clock.now()
-    answer = await cancellations.attest(actor, wanted, shown, who, law.load().law, at, key, _render)
+    answer = await cancellations.attest(actor, wanted, shown, who, law.load().law, at, key, render)
     return as_response(answer)
 
 
@@ -200,7 +200,7 @@ async def give_statement(
     key = await act_key(request, "POST /api/v1/orders/{order_id}/cancellation/statement")
     stated = statement(await decode(request, StatementIn))
     wanted, at = parse_id(order_id, UNKNOWN_ORDER), await clock.now()
-    answer = await cancellations.give_statement(actor, wanted, stated, law.load().law, at, key, _render)
+    answer = await cancellations.give_statement(actor, wanted, stated, law.load().law, at, key, render)
     return as_response(answer)
 
 
@@ -220,7 +220,7 @@ async def decline(request: Request[Any, Any, Any], actor: Caller, order_id: From
     key = await act_key(request, "POST /api/v1/orders/{order_id}/cancellation/refusal")
     body = await decode(request, EndingReasonIn)
     wanted, at = parse_id(order_id, UNKNOWN_ORDER), await clock.now()
-    answer = await cancellations.decline(actor, wanted, body.reason, law.load().law, at, key, _render)
+    answer = await cancellations.decline(actor, wanted, body.reason, law.load().law, at, key, render)
     return as_response(answer)
 
 
@@ -238,7 +238,7 @@ async def drop(request: Request[Any, Any, Any], actor: Caller, order_id: FromPat
     """Takes a cancellation back."""
     key = await act_key(request, "POST /api/v1/orders/{order_id}/cancellation/drop")
     wanted, at = parse_id(order_id, UNKNOWN_ORDER), await clock.now()
-    return as_response(await cancellations.drop(actor, wanted, law.load().law, at, key, _render))
+    return as_response(await cancellations.drop(actor, wanted, law.load().law, at, key, render))
 
 
 @post(
@@ -259,7 +259,7 @@ async def settle(request: Request[Any, Any, Any], actor: Caller, order_id: FromP
     body = await decode(request, CancellationDecisionIn)
     wanted, at = parse_id(order_id, UNKNOWN_ORDER), await clock.now()
     answer = await cancellations.settle(
-        actor, wanted, body.decision, body.reason, law.load().law, at, key, _render
+        actor, wanted, body.decision, body.reason, law.load().law, at, key, render
     )
     return as_response(answer)
 
@@ -270,14 +270,16 @@ async def _find(actor: Caller, order_id: str) -> CancellationView:
     )
 
 
-def _render(outcome: CancellationView | Refused, status: int = 200) -> Kept:
+def render(outcome: CancellationView | Refused, status: int = 200) -> Kept:
+    """The answer to an act on a cancellation: the cancellation after it, or a problem."""
     if isinstance(outcome, Refused):
         return refusal(outcome)
     return Kept(status, msgspec.json.encode(cancellation_out(outcome)))
 
 
-def _render_new(outcome: CancellationView | Refused) -> Kept:
-    return _render(outcome, 201)
+def render_new(outcome: CancellationView | Refused) -> Kept:
+    """The answer to one that is new."""
+    return render(outcome, 201)
 
 
 HANDLERS: tuple[HTTPRouteHandler, ...] = (

@@ -12,6 +12,7 @@ import typer
 
 from sons_tracker.cli import (
     clock,
+    endings,
     feeds,
     finess,
     law,
@@ -49,6 +50,10 @@ app.add_typer(registers.solutions, name="solutions")
 app.add_typer(tokens.app, name="token")
 app.command("simulate")(orders.simulate)
 app.add_typer(orders.app, name="order")
+orders.app.command("cancel")(endings.cancel)
+orders.app.command("attest")(endings.attest)
+app.add_typer(endings.cancellations, name="cancellation")
+app.add_typer(endings.amendments, name="amendment")
 app.add_typer(suppliers.app, name="supplier")
 app.add_typer(clock.app, name="clock")
 app.add_typer(va.app, name="va")
