@@ -31,8 +31,11 @@ create table sons.ledger_entry (
     references sons.payment (id, order_id, supplier_id, og_id),
   constraint ledger_entry_movement_known
     check (movement in ('planned', 'paid', 'compensated', 'recovered')),
-  constraint ledger_entry_cause_known check (cause in ('advance_validated', 'solde_validated', 'removed',
-    'invoice_lower', 'order_ended', 'bank_paid', 'bank_returned', 'compensated', 'recovered')),
+  constraint ledger_entry_cause_known check (cause = any (case movement
+    when 'planned' then array['advance_validated', 'invoice_lower', 'removed', 'order_ended']
+    when 'paid' then array['bank_paid', 'compensated', 'bank_returned']
+    when 'compensated' then array['compensated', 'bank_returned']
+    when 'recovered' then array['recovered'] else array[cause] end)),
   constraint ledger_entry_not_nothing check (amount_ttc_cents <> 0),
   -- what is taken back is negative, unless a bank's return undoes it; what comes back never leaves again
   constraint ledger_entry_sign check (case movement
@@ -106,14 +109,28 @@ create table sons.recovery (
 create index recovery_order on sons.recovery (order_id);
 create index recovery_open on sons.recovery (opened_at, id) where recovered_at is null;
 
--- SN019: never more than was paid; what was asked stays, it is issued once and recovered once
+-- SN019: all that was paid when the order is over, what was paid in excess when it is settled (C9); opened by
+-- who ends the order, neither issued nor recovered yet; then issued once and recovered once
 create function sons.guard_recovery() returns trigger language plpgsql as $$
-declare moving text[] := '{issued_at,issued_by,recovered_at,bank_reference}';
+declare
+  moving text[] := '{issued_at,issued_by,recovered_at,bank_reference}';
+  by_role text := sons.current_role_name();
 begin
   if tg_op = 'INSERT' then
-    if not exists (select from sons.payment p where p.id = new.payment_id
-                   and p.state in ('paid', 'to_recover') and new.amount_ttc_cents <= p.due_ttc_cents) then
-      raise exception 'only what was paid is recovered' using errcode = 'SN019', constraint = tg_name;
+    if num_nonnulls(new.issued_at, new.issued_by, new.recovered_at, new.bank_reference) > 0 or not exists (
+      select from sons.payment p join sons.purchase_order o on o.id = p.order_id
+      where p.id = new.payment_id and p.state = 'to_recover' and new.amount_ttc_cents <= p.due_ttc_cents
+        and case new.reason
+          when 'decided' then by_role = 'reviewer'
+          when 'over_advance' then by_role = 'reviewer' and o.state = 'settled' and new.amount_ttc_cents = (
+            select sum(case e.movement when 'planned' then -1 else 1 end * e.amount_ttc_cents)
+            from sons.ledger_entry e where e.order_id = o.id)
+          else new.amount_ttc_cents = p.due_ttc_cents and case new.reason
+            when 'cancelled' then o.state = 'cancelled'
+            when 'cloture' then o.state = 'lapsed' and by_role in ('scheduler', 'payer')
+            else o.state = 'lapsed' and by_role = 'reviewer' end end) then
+      raise exception 'only what was paid is recovered, and for what happened'
+        using errcode = 'SN019', constraint = tg_name;
     end if;
   elsif to_jsonb(new) - moving is distinct from to_jsonb(old) - moving
      or (old.issued_at is not null and old.issued_at is distinct from new.issued_at)
@@ -181,10 +198,15 @@ create constraint trigger payment_is_cash after update of state on sons.payment
 
 _PARTIES = """(select sons.sees_all()) or supplier_id = (select sons.current_organisation())
   or og_id = (select sons.current_organisation())"""
+# Who writes: an agent whose role moves orders, or a party in its own role.
+_MOVERS = """(select sons.current_role_name()) in ('reviewer', 'payer', 'scheduler')
+  or supplier_id = (select sons.current_organisation())
+     and (select sons.current_role_name()) in ('editor', 'distributor')
+  or og_id = (select sons.current_organisation()) and (select sons.current_role_name()) = 'og'"""
 _PAYER = "(select sons.current_role_name()) = 'payer'"
 # Whoever may end an order may open a recovery: the triggers say of what, and the transition tables when.
 # What is planned follows the order; cash is the payer's.
-_ENTRY = f"(movement = 'planned' or {_PAYER}) and ({_PARTIES})"
+_ENTRY = f"(movement = 'planned' or {_PAYER}) and ({_MOVERS})"
 
 RIGHTS = (
     "\n".join(
@@ -198,7 +220,7 @@ create trigger {table}_never_deleted before delete on sons.{table}
 create trigger {table}_never_truncated before truncate on sons.{table}
   for each statement execute function sons.refuse_change();
 """
-        for table, who in (("ledger_entry", _ENTRY), ("recovery", _PARTIES), ("recovery_step", _PAYER))
+        for table, who in (("ledger_entry", _ENTRY), ("recovery", _MOVERS), ("recovery_step", _PAYER))
     )
     + f"""
 create policy recovery_moved on sons.recovery for update to sons_app using ({_PAYER});

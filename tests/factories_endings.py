@@ -8,10 +8,14 @@ from typing import Any
 from uuid import UUID
 
 from sons_tracker import law
+from sons_tracker.db.engine import transaction
 from sons_tracker.operations import amendments, cancellations, recoveries
+from sons_tracker.operations.actors import SCHEDULER
 from sons_tracker.operations.amendments import AmendmentView
 from sons_tracker.operations.cancellation_reading import CancellationView, find_cancellation
 from sons_tracker.operations.cancellations import CancellationRequest, Statement
+from sons_tracker.operations.dossier import load_dossier
+from sons_tracker.operations.endings import Ending, end_order
 from sons_tracker.operations.lot_views import LotView
 from sons_tracker.operations.signatures import Signer
 from sons_tracker.rules.declarations import AMENDMENT_CONSENT, RENUNCIATION_CONSENT, STATEMENT_CONSENT
@@ -205,6 +209,13 @@ async def held_by(owner: make.Seeded, life: Life) -> list[str]:
         life.order_id,
     )
     return [row[0] for row in rows]
+
+
+async def lapse(life: Life, at: datetime = AT) -> None:
+    """Ends the order as its clôture does."""
+    async with transaction(SCHEDULER.context) as con:
+        dossier = await load_dossier(con, SCHEDULER, life.order_id, at, lock=True)
+        await end_order(con, SCHEDULER, at, dossier, Ending("lapsed", "cloture", "S0:1666", {}))
 
 
 async def attest_unknown(life: Life, at: datetime = AT) -> Told:

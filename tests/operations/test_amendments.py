@@ -13,7 +13,7 @@ import pytest
 from sons_tracker import law
 from sons_tracker.db.engine import transaction
 from sons_tracker.errors import ErrorCode, SonsError
-from sons_tracker.operations import actors
+from sons_tracker.operations import actors, corrections
 from sons_tracker.operations.actors import LOCAL_ADMIN
 from sons_tracker.operations.acts import Refused
 from sons_tracker.operations.amendments import AmendmentView, find_amendment, find_amendments
@@ -240,10 +240,14 @@ async def test_the_states_in_which_an_order_is_amended(state: str) -> None:
     order = await life.a_deposited_order(owner, 2)
     if state == "cancelled":
         await end.ask(order)
+    elif state == "lapsed":
+        await end.lapse(order)
     else:
-        role = "reviewer" if state == "to_correct" else "scheduler"
-        async with transaction(replace(LOCAL_ADMIN, role=role).context) as con:
-            await con.execute("update purchase_order set state = $2 where id = $1", order.order_id, state)
+        await corrections.ask_correction(
+            order.reviewer.actor, order.order_id, "order", "incomplete", "Bon illisible.", law.load().law, AT,
+            make.a_key(), life.Told(),
+        )  # fmt: skip
+    assert await life.state_of(owner, order) == state
     told = await end.propose(order, order.essms[:1])
     assert isinstance(told.outcome, Refused) is (state != "to_correct")
 

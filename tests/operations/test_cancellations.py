@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import uuid4
@@ -11,9 +12,7 @@ from uuid import uuid4
 import pytest
 
 from sons_tracker import law
-from sons_tracker.db.engine import transaction
 from sons_tracker.errors import ErrorCode, SonsError
-from sons_tracker.operations.actors import SCHEDULER
 from sons_tracker.operations.acts import Refused
 from sons_tracker.operations.cancellation_reading import find_cancellation, find_cancellations
 from sons_tracker.operations.signatures import Signer
@@ -458,16 +457,23 @@ async def test_an_og_has_its_motives_and_a_supplier_its_statement() -> None:
     assert await life.state_of(owner, order) == "submitted"
 
 
-async def move(order: life.Life, state: str, role: Account | None) -> None:
-    context = SCHEDULER.context if role is None else role.actor.context
-    async with transaction(context) as con:
-        await con.execute("update purchase_order set state = $2 where id = $1", order.order_id, state)
+async def a_settled_order() -> life.Life:
+    order = await soldes.a_due_solde(owner)
+    await soldes.pay(owner, order, "solde", soldes.LATER)
+    return order
 
 
-@pytest.mark.parametrize(("state", "word"), [("lapsed", "caduque"), ("settled", "soldée")])
-async def test_an_order_that_is_over_is_not_cancelled(state: str, word: str) -> None:
+async def a_lapsed_order() -> life.Life:
     order = await life.an_order_with_due_advance(owner)
-    await move(order, state, None if state == "lapsed" else await an_account("payer"))
+    await end.lapse(order)
+    return order
+
+
+@pytest.mark.parametrize(("ended", "word"), [(a_lapsed_order, "caduque"), (a_settled_order, "soldée")])
+async def test_an_order_that_is_over_is_not_cancelled(
+    ended: Callable[[], Awaitable[life.Life]], word: str
+) -> None:
+    order = await ended()
     for by, motive in ((order.editor, "supplier_error"), (order.og, "renunciation")):
         told = await end.ask(order, motive, by=by)
         assert f"« {word} »" in told.messages
@@ -486,7 +492,7 @@ async def test_a_rejected_order_has_nothing_to_cancel() -> None:
 async def test_the_cloture_leaves_an_open_cancellation_without_effect() -> None:
     order = await life.a_deposited_order(owner)
     await end.ask(order, "agreement")
-    await move(order, "lapsed", None)
+    await end.lapse(order)
     assert "« caduque »" in (await end.attest(order)).messages
     view = await end.read(order, order.og)
     assert view.state == "open"
