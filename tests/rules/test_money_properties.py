@@ -298,6 +298,31 @@ def test_the_versions_that_each_stage_read_are_given() -> None:
     assert [one.name for one in later] == ["V1.verrou_annulation", "V1.pieces_annulation"]
 
 
+def test_without_one_of_the_pieces_nothing_is_said_to_agree() -> None:
+    finess = number_of(0)
+    line, billed = OrderedLine(finess, 123_200), InvoiceLine(finess, 102_667, 20_533, 123_200)
+    for va, invoiced in ((None, [billed]), ([finess], None), (None, None)):
+        assert [one.outcome for one in match([line], va, invoiced)] == [Outcome.UNKNOWN]
+    assert [one.outcome for one in match([line], [finess], [billed])] == [Outcome.PASS]
+
+
+def test_a_refusal_says_what_it_used() -> None:
+    case, _ = solde_case({"va": False, "facture": {"share": 70, "og": "690000013"}})
+    r16 = assess_solde(case, LAW, date(2023, 12, 1))[0].finding
+    assert dict(r16.facts) == {"checks": "addressee, share, va", "findings": "3"}
+    va = va_case({"signature": "rgs", "essms": [{"active": None}]})
+    r17, r18, _ = (verdict.finding for verdict in assess_va(va, LAW, date(2023, 12, 1)))
+    assert dict(r17.facts) == {"signature": "rgs"}
+    counts = {"accompanied": "107", "active": "inconnu", "with_project": "93", "with_event": "88"}
+    assert dict(r18.facts) == counts
+    advance = assess_advance(advance_case({"signature": "handwritten"}), LAW, date(2022, 6, 15))
+    [r15] = [verdict.finding for verdict in advance if verdict.rule == "R15"]
+    assert dict(r15.facts) == {"signature": "handwritten"}
+    [lacking] = cancellation_reasons(cancellation_case({"pieces": []}), LAW, date(2023, 6, 1))
+    assert lacking.source is not None
+    assert lacking.source.endswith("à confirmer")
+
+
 def test_the_invoice_of_a_content_is_read_to_the_cent() -> None:
     [schema, *_] = [s for s in LAW.vagues["V1"].request_schemas if s.kind == "solde"]
     found = invoice_of(schema.document["examples"][0]["invoice"])
