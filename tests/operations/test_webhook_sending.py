@@ -113,12 +113,15 @@ async def test_after_its_last_attempt_a_delivery_is_dead_and_can_be_replayed(
     hook = await a_webhook(og, receiver.url)
     await announced(og)
     receiver.answers = [status(503)]
-    waits = []
+    waits, since = [], set()
     for _ in BACK_OFF:
         assert await relay.deliver_once(settings) == {"failed": 1}
         (row,) = await rows(database, "select next_at - now() as wait from sons.delivery")
         waits.append(row["wait"])
+        (endpoint,) = await webhooks.list_endpoints(og)
+        since.add(endpoint.failing_since)
         await due_again(database)
+    assert len(since) == 1, "it fails since the first time"
     for wait, planned in zip(waits, BACK_OFF, strict=True):
         assert planned * 0.79 - timedelta(seconds=5) < wait < planned * 1.21
     assert await relay.deliver_once(settings) == {"failed": 1}
