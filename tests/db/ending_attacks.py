@@ -295,7 +295,7 @@ AMENDMENTS = (
         statements=(f"{_AGREED} where id = {{amendment open}}",),
     ),
     Attack(
-        WHOLE, "SN104", "amended og", note="nothing_left",
+        WHOLE, "SN104", "amended og", note="nothing_left", lifted=("claim_released_on_facts",),
         statements=(
             f"update sons.claim set released_at = '{LATER}', release_reason = 'removed_from_perimeter'"
             " where order_id = {order amended}",
