@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
+import asyncpg
 import pytest
 
 from sons_tracker import law
@@ -291,6 +292,41 @@ async def test_an_order_that_reopens_follows_the_calendar_of_that_day(
         await owner.fetchval("select state from purchase_order where id = $1", order) == "waiting_referencing"
     )
     assert await planned(owner, order, "cloture") == [LATER_CLOTURE]
+
+
+async def test_every_page_of_orders_moves(owner: make.Everything, monkeypatch: pytest.MonkeyPatch) -> None:
+    orders = [await an_order(owner) for _ in range(5)]
+    monkeypatch.setattr("sons_tracker.operations.calendar_moves._PAGE", 2)
+    assert (await enactment.enact(LOCAL_ADMIN, extended(), JANUARY)).moved == Moved(5, 10)
+    for order in orders:
+        assert await planned(owner, order, "cloture") == [LATER_CLOTURE]
+
+
+async def _until_it_waits(con: asyncpg.Connection) -> None:
+    """Returns once another connection to this database waits for a lock."""
+    waits = "datname = current_database() and wait_event_type = 'Lock'"
+    for _ in range(1000):
+        if await con.fetchval(f"select exists (select from pg_stat_activity where {waits})"):
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("nobody waits for the order")
+
+
+async def test_an_order_that_ends_meanwhile_is_left_as_it_ended(
+    owner: make.Everything, database: Database
+) -> None:
+    order = await an_order(owner)
+    con = await database.connect_superuser()
+    try:
+        await con.execute("set session_replication_role = replica")
+        async with con.transaction():
+            await con.execute("update sons.purchase_order set state = 'cancelled' where id = $1", order)
+            enacting = asyncio.create_task(enactment.enact(LOCAL_ADMIN, extended(), JANUARY))
+            await _until_it_waits(con)
+        assert (await enacting).moved == NOTHING
+    finally:
+        await con.close()
+    assert await planned(owner, order, "cloture") == [CLOTURE]
 
 
 async def test_ticks_and_an_enactment_at_once_lose_no_deadline(owner: make.Everything) -> None:
