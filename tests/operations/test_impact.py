@@ -298,6 +298,7 @@ async def test_a_page_runs_as_many_statements_whatever_it_holds(
     last = 1  # the page that is empty: its orders, and nothing more
     fixed = len(runs[1]) - per_page - last
     assert len(runs[0]) == fixed + 3 * per_page + last, runs
+    assert "READ ONLY" in runs[0][0]
 
 
 async def test_only_an_administrator_reads_the_impact(owner: make.Everything) -> None:

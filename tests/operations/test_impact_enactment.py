@@ -306,6 +306,7 @@ async def _until_it_waits(con: asyncpg.Connection) -> None:
     """Returns once another connection to this database waits for a lock."""
     waits = "datname = current_database() and wait_event_type = 'Lock'"
     for _ in range(1000):
+        await con.execute("select pg_stat_clear_snapshot()")
         if await con.fetchval(f"select exists (select from pg_stat_activity where {waits})"):
             return
         await asyncio.sleep(0.01)
