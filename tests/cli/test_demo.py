@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from sons_tracker.cli.demonstration.lives import LIVES
 from sons_tracker.cli.demonstration.stories import STORIES
 from sons_tracker.cli.demonstration.telling import typeset
 from sons_tracker.registers.synthetic import generate
@@ -41,13 +42,20 @@ async def test_amounts_are_those_of_the_source_documents_twice(empty: Database):
         code, out, err = await demo(empty.environ, "--json")
         assert (code, err) == (0, "")
         told = {story["title"]: story for story in json.loads(out)}
-        assert len(told) == len(STORIES)
+        assert len(told) == len(STORIES) + len(LIVES)
         assert all(story["as_expected"] for story in told.values())
         assert told["Une commande de 35 ESSMS"]["totals_ttc"] == ["43120.00"]  # S0:1304
         assert told["Une commande de 72 ESSMS"]["totals_ttc"] == ["88704.00"]  # S0:1326
         assert told["Une commande de 8 ESSMS, par un distributeur"]["totals_ttc"] == ["17520.00"]  # S0:1470
         refused = told["ESMS numérique : équipement pour un DUI référencé"]
         assert (refused["decisions"], refused["failed_rules"]) == (["refused"], ["R25"])
+        # 30 % of 43 120, 88 704, 17 520 and 2 920 (S0:1304, S0:1326, S0:1470, S0:1579)
+        assert told["Les avances de 30 %"]["totals_ttc"] == ["45679.20"]
+        assert told["De la VA au solde"]["totals_ttc"] == ["43120.00"]
+        assert told["Un ESSMS retiré du périmètre"]["totals_ttc"] == ["15330.00"]  # 7 × 2 190
+        assert told["Changer d'éditeur"]["decisions"] == ["refused", "cancelled", "accepted"]
+        assert told["La clôture"]["decisions"] == ["inadmissible", "settled", "lapsed"]
+        assert told["Une avance recouvrée"]["totals_ttc"] == ["26611.20", "0.00"]
 
 
 async def test_it_reads_in_french_on_80_columns(empty: Database):
@@ -60,6 +68,11 @@ async def test_it_reads_in_french_on_80_columns(empty: Database):
         "R25 refus",
         "Ce que le contrôleur voit",
         "à instruire",
+        "30\u202f184,00\u202f€, payés le lendemain",
+        "10\u202f074,00\u202f€, payés le lendemain",
+        "Échéance atteinte\u00a0: clôture",
+        "Rappel, 7 jours avant\u00a0: clôture",
+        "19 décembre 2024, 14 h 00",
     ):
         assert said in out
     assert not [line for line in out.splitlines() if line.strip().startswith((":", "»", ";"))]

@@ -11,7 +11,7 @@ from datetime import date
 from sons_tracker.cli.demonstration.telling import Teller
 from sons_tracker.cli.demonstration.world import World
 from sons_tracker.db.engine import transaction
-from sons_tracker.operations import order_reading, orders, simulations
+from sons_tracker.operations import clock, order_reading, orders, simulations
 from sons_tracker.operations.actors import LOCAL_ADMIN
 from sons_tracker.operations.idempotency import Answer, Key
 from sons_tracker.operations.requests import OrderRequest, RequestedEssms
@@ -79,7 +79,7 @@ async def request_of(scene: Scene) -> OrderRequest:
 
 
 async def deposit(world: World, scene: Scene, key: str) -> OrderView:
-    """Deposits the order of a scene under a key; the view is what the supplier is told."""
+    """Deposits the order of a scene under a key, now; the view is what the supplier is told."""
     request = await request_of(scene)
     told: list[OrderView] = []
 
@@ -89,7 +89,12 @@ async def deposit(world: World, scene: Scene, key: str) -> OrderView:
 
     digest = hashlib.sha256(repr(request).encode()).digest()
     await orders.submit(
-        world.suppliers[scene.supplier], request, world.law, world.at, Key(key, "demo", digest), render
+        world.suppliers[scene.supplier],
+        request,
+        world.law,
+        await clock.now(),
+        Key(key, "demo", digest),
+        render,
     )
     return told[-1]
 
@@ -101,6 +106,7 @@ def _deposited(
 
     async def play(world: World, teller: Teller) -> Told:
         view = await deposit(world, scene, title)
+        world.orders[title] = view
         teller.order(view, scene.supplier)
         if any(v.rule == "R25" and v.outcome in {"fail", "review"} for v in view.verdicts):
             assert view.identity is not None

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from typing import Literal
 
 import asyncpg
 
@@ -17,7 +18,8 @@ from sons_tracker.db.engine import transaction
 from sons_tracker.errors import ErrorCode, SonsError
 from sons_tracker.operations import actors, clock, enactment
 from sons_tracker.operations.actors import LOCAL_ADMIN, Actor, OrganisationKind
-from sons_tracker.operations.registers import import_register
+from sons_tracker.operations.registers import ImportReport, import_register
+from sons_tracker.operations.views import OrderView
 from sons_tracker.registers.layout import Scope
 from sons_tracker.rules.parameters import required
 from sons_tracker.rules.texts import Law
@@ -28,7 +30,8 @@ _MARK = "sons_tracker : démonstration, effacée à chaque exécution"
 _REAL_CSV_ON, _REAL_JSON_ON = date(2026, 5, 12), date(2026, 10, 2)
 
 # What is imported, in this order: folder, file, date when the file does not tell it, scope.
-_FILES: tuple[tuple[str, str, date | None, Scope], ...] = (
+File = tuple[str, str, date | None, Scope]
+_FILES: tuple[File, ...] = (
     ("finess", "etalab-cs1100502-extrait-20260512.csv", None, "extrait"),
     ("finess", "finess-plus-ege-extrait-20261002.json", _REAL_JSON_ON, "extrait"),
     ("demonstration", "etalab-cs1100501-stock-20220103-0000-synthetique.csv", None, "stock"),
@@ -39,14 +42,29 @@ _FILES: tuple[tuple[str, str, date | None, Scope], ...] = (
 )
 
 
+_SUPPLIERS: dict[str, tuple[Literal["editor", "distributor"], str, str]] = {
+    "alpha": ("editor", "Éditions Alpha (fictif)", "000001016"),
+    "beta": ("editor", "Bêta Logiciels (fictif)", "000002022"),
+    "gamma": ("editor", "Gamma Numérique (fictif)", "000003038"),
+    "delta": ("distributor", "Delta Distribution (fictif)", "000004044"),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class World:
-    """Who plays, under which law, at which instant. Suppliers by the first word of their name."""
+    """Who plays, under which law, from which instant on.
+
+    Suppliers by the first word of their name, each with a second person; `payers` are two persons of the
+    agency; `orders` keeps what was deposited, by the title of its story.
+    """
 
     law: Law
     at: datetime
     suppliers: dict[str, Actor]
+    seconds: dict[str, Actor]
     reviewer: Actor
+    payers: tuple[Actor, Actor]
+    orders: dict[str, OrderView]
 
 
 @asynccontextmanager
@@ -98,45 +116,68 @@ async def build_world(teller: Teller) -> World:
     at = await clock.now()
     await enactment.enact(LOCAL_ADMIN, library.law, at)
     teller.clock(at, library.law.digest)
-    categories = required(library.law.register.nomenclature.in_force(at.date(), at.date()))
-    nomenclature = {code: category.aggregate for code, category in categories.items()}
     reports = []
-    for folder, name, extracted_on, scope in _FILES:
-        with teller.waiting(f"Import de {name}"):
-            report = await import_register(
-                LOCAL_ADMIN,
-                resource("fixtures") / folder / name,
-                nomenclature=nomenclature,
-                extracted_on=extracted_on,
-                scope=scope,
-                at=at,
-            )
-        if not report.written:
-            raise SonsError(ErrorCode.INVALID_FILE, f"Le fichier « {name} » n'a pas pu être importé.")
-        reports.append(report)
+    for file in _FILES:
+        with teller.waiting(f"Import de {file[1]}"):
+            reports.append(await import_file(library.law, at, file))
     teller.imports(reports)
     teller.real_rows(await _real_rows(library.law))
-    suppliers = {
-        "alpha": await _enrol(at, "editor", "Éditions Alpha (fictif)", "editor", "000001016"),
-        "beta": await _enrol(at, "editor", "Bêta Logiciels (fictif)", "editor", "000002022"),
-        "gamma": await _enrol(at, "editor", "Gamma Numérique (fictif)", "editor", "000003038"),
-        "delta": await _enrol(at, "distributor", "Delta Distribution (fictif)", "distributor", "000004044"),
-    }
-    reviewer = await _enrol(at, "agency", "Agence de contrôle (fictive)", "reviewer", None)
-    return World(library.law, at, suppliers, reviewer)
+    suppliers, seconds = {}, {}
+    for key, (kind, name, siren) in _SUPPLIERS.items():
+        suppliers[key] = await enrol(at, kind, name, kind, siren)
+        seconds[key] = await enrol(at, kind, name, kind, siren, person=f"Seconde personne de {name}")
+    agency = "Agence de contrôle et de paiement (fictive)"
+    reviewer = await enrol(at, "agency", agency, "reviewer", None)
+    payers = (
+        await enrol(at, "agency", agency, "payer", None, person="Premier payeur (fictif)"),
+        await enrol(at, "agency", agency, "payer", None, person="Second payeur (fictif)"),
+    )
+    return World(library.law, at, suppliers, seconds, reviewer, payers, {})
 
 
-async def _enrol(at: datetime, kind: OrganisationKind, name: str, role: str, siren: str | None) -> Actor:
+async def enrol(
+    at: datetime,
+    kind: OrganisationKind,
+    name: str,
+    role: str,
+    siren: str | None,
+    *,
+    person: str | None = None,
+    finess: str | None = None,
+) -> Actor:
+    """A person of an organisation, which comes into being with it."""
     person_id, organisation_id = await actors.enrol(
         LOCAL_ADMIN,
         at=at,
         kind=kind,
         organisation=name,
-        person=f"Personne de {name}",
+        person=person or f"Personne de {name}",
         role=role,
         siren=siren,
+        finess_juridique=finess,
     )
     return Actor(person_id, organisation_id, role, None, "demonstration")
+
+
+async def import_file(known: Law, at: datetime, file: File) -> ImportReport:
+    """Imports one of the fixtures.
+
+    Raises:
+        SonsError: `INVALID_FILE`: the demonstration itself is broken.
+    """
+    folder, name, extracted_on, scope = file
+    categories = required(known.register.nomenclature.in_force(at.date(), at.date()))
+    report = await import_register(
+        LOCAL_ADMIN,
+        resource("fixtures") / folder / name,
+        nomenclature={code: category.aggregate for code, category in categories.items()},
+        extracted_on=extracted_on,
+        scope=scope,
+        at=at,
+    )
+    if not report.written:
+        raise SonsError(ErrorCode.INVALID_FILE, f"Le fichier « {name} » n'a pas pu être importé.")
+    return report
 
 
 async def _real_rows(known: Law) -> list[RealRow]:
