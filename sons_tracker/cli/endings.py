@@ -13,6 +13,7 @@ from sons_tracker.cli.acts import KeyName, Token, identifier, perform, read, rea
 from sons_tracker.cli.frame import YES, Json, choice, emit, run
 from sons_tracker.cli.french import Cli
 from sons_tracker.errors import ErrorCode, SonsError
+from sons_tracker.rules.french import instant_fr
 
 if TYPE_CHECKING:
     from sons_tracker.operations.actors import Actor
@@ -345,7 +346,8 @@ def _show_cancellation(console: Console, body: Any) -> None:
     for piece in body["waits_for"]:
         console.print(f"Attend {_WAITS[piece]}.")
     if body["answer_due_at"] is not None and body["waits_for"]:
-        console.print(f"Réponse du fournisseur attendue au plus tard le {body['answer_due_at']}.")
+        until = instant_fr(datetime.fromisoformat(body["answer_due_at"]))
+        console.print(f"Réponse du fournisseur attendue au plus tard le {until}.")
     for verdict in body["verdicts"]:
         console.print(f"{verdict['rule']} : {verdict['message']}", markup=False)
     if body["reason"] is not None:

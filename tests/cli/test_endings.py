@@ -72,7 +72,7 @@ def test_an_og_renounces_and_each_party_answers(
     code, out, _ = play(capsys, *words)
     assert (code, "Motif de la décision : Attendue." in out) == (0, True)
     code, out, _ = play(capsys, "order", "cancel", number, renounced, "--token", og)
-    assert (code, "Réponse du fournisseur attendue" in out) == (0, True)
+    assert (code, "attendue au plus tard le 15 mars 2023 à 23 h 59" in out) == (0, True)
     settle = ("cancellation", "settle", number)
     code, _, err = play(capsys, *settle, "peut-être", "--reason", "x", "--token", order.reviewer.token)
     assert (code, "carry_out, refuse" in err) == (2, True)
