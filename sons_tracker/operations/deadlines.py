@@ -11,7 +11,7 @@ import asyncio
 import itertools
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
@@ -184,7 +184,9 @@ async def _fire(
     dues = await _claim(con, oldest, batch.last, failed, wait=wait)
     for effect, grouped in itertools.groupby(dues, key=lambda due: effects.get(due.kind, _unknown)):
         group = list(grouped)
-        parts = deque([group] if effect is only_told else [[due] for due in group])
+        if effect is not only_told:
+            group = _first_of_each(group)
+        parts = deque([group])  # all at once; if that fails, each half, down to the one that fails alone
         while parts:
             part = [due for due in parts.popleft() if _holder(due) not in waiting]
             if not part:
@@ -199,7 +201,8 @@ async def _fire(
                 if con.is_closed() or isinstance(error, _WHOLE_AGAIN):
                     raise
                 if len(part) > 1:
-                    parts.extendleft([due] for due in reversed(part))
+                    half = len(part) // 2
+                    parts.extendleft((part[half:], part[:half]))
                     continue
                 due = part[0]
                 _log.exception("deadline %s of %s, due %s, stays due", due.rule, due.object_id, due.due_at)
@@ -207,10 +210,18 @@ async def _fire(
                 waiting.add(_holder(due))
             else:
                 batch.fired.extend(reached)
-                if effect is not only_told:
-                    # it may have changed what the order's next deadlines have to say: they are claimed anew
-                    waiting.update(_holder(due) for due in part)
+        if effect is not only_told:
+            # it may have changed what the next deadlines of its orders have to say: they are claimed anew
+            waiting.update(_holder(due) for due in group)
     return batch
+
+
+def _first_of_each(dues: Iterable[Due]) -> list[Due]:
+    """The first deadline of each order, and those of no order."""
+    first: dict[str, Due] = {}
+    for due in dues:
+        first.setdefault(_holder(due), due)
+    return list(first.values())
 
 
 def _effects() -> Mapping[str, Effect]:

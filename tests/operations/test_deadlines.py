@@ -225,6 +225,29 @@ async def test_an_effect_that_fails_leaves_its_order_where_it_was_and_the_others
     assert await left(sick) == []
 
 
+async def test_an_effect_that_fails_among_many_is_found_and_sinks_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Effects of one kind are tried together; a failure is looked for by halves."""
+    orders = [await life.a_deposited_order(owner) for _ in range(5)]
+    sick = orders[3]
+    lapses = EFFECTS["cloture"]
+
+    async def sometimes(con: asyncpg.Connection, due: Due, at: datetime) -> None:
+        await lapses(con, due, at)
+        if due.order_id == sick.order_id:
+            raise ZeroDivisionError
+
+    monkeypatch.setitem(EFFECTS, "cloture", sometimes)
+    await tick(LONG_AFTER)
+    for order in orders:
+        expected = "submitted" if order is sick else "lapsed"
+        assert await life.state_of(owner, order) == expected
+        told = [action for action, _ in await journal_of(order.order_id)]
+        assert told.count("order.lapsed") == (order is not sick)
+    assert await left(sick) == ["cloture"]
+
+
 async def test_an_effect_that_the_commit_would_refuse_fails_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Deferred constraints speak at the commit; unless asked before, one order would sink its whole batch."""
 
