@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 import aiosmtplib
 
 from sons_tracker.operations.deliveries import Job, Outcome
-from sons_tracker.operations.messages import message
+from sons_tracker.operations.messages import Told, message
 from sons_tracker.settings import Settings
 
 TOTAL_SECONDS = 30.0
@@ -59,7 +59,8 @@ def compose(job: Job, sender: str, mailbox: str) -> EmailMessage:
     Raises:
         ValueError: a malformed address, or a header of more than one line.
     """
-    text = message(job.event, job.at, job.facts, job.event_id)
+    told = [Told(one.at, one.facts, one.event_id) for one in (job, *job.more)]
+    text = message(job.event, told)
     letter = EmailMessage(policy=WIRE)
     letter["From"] = Address(addr_spec=sender)
     letter["To"] = Address(addr_spec=mailbox)

@@ -37,7 +37,7 @@ _DATABASE_AWAY = (SonsError, asyncpg.PostgresError, asyncpg.InterfaceError, OSEr
 _log = logging.getLogger(__name__)
 
 Tally = Counter[str]
-"""How many attempts ended in each way."""
+"""How many attempts ended in each way; a letter that tells several notices counts as many."""
 
 
 async def deliver_once(settings: Settings) -> Tally:
@@ -151,7 +151,7 @@ class _Relay:
             # Sent or not, it is not known here: it leaves again when its lease ends.
             _log.warning("delivery %s has no conclusion: %s", job.delivery_id, type(error).__name__)
             concluded = False
-        self._tally[outcome.verdict if concluded else "unknown"] += 1
+        self._tally[outcome.verdict if concluded else "unknown"] += 1 + len(job.more)
 
     async def _send(self, transport: httpx.AsyncHTTPTransport, job: Job) -> Outcome:
         if job.void is not None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
@@ -43,13 +43,17 @@ JITTER = 0.2
 FAILING_FOR = timedelta(days=5)
 """An endpoint that refuses everything for so long is disabled."""
 
+MOST_IN_LETTER = 200
+"""How many notices of one event a letter tells."""
+
 Verdict = Literal["delivered", "failed", "refused", "gone", "unconfigured"]
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One attempt to make. A webhook has `url` and `secrets`, newest first; an e-mail has `mailbox`.
-    `void` says why nothing is to be sent any more, if so."""
+    """One attempt to make. A webhook has `url` and `secrets`, newest first; an e-mail has `mailbox`, and
+    `more`: the other notices of the same event that wait for it, told by the same letter. `void` says why
+    nothing is to be sent any more, if so."""
 
     delivery_id: int
     attempt: int
@@ -66,6 +70,7 @@ class Job:
     person_id: UUID | None
     mailbox: str | None = field(repr=False)
     void: str | None
+    more: tuple[Job, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +84,21 @@ class Outcome:
     problem: str | None = None
 
 
+_DUE = """
+select id from delivery
+where state = 'waiting' and next_at <= now() and (endpoint_id is null or endpoint_id <> all ($2))
+order by next_at, id limit $3 for update skip locked
+"""
+# A date that many orders share would otherwise be as many letters to each member of their supplier.
+_SAME_LETTER = """
+select d.id from delivery d join outbox o on o.id = d.outbox_id
+where d.person_id = $2 and d.state = 'waiting' and d.next_at <= now()
+  and o.organisation_id = $3 and o.event = $4
+order by d.id limit $5 for update of d skip locked
+"""
 _CLAIM = """
-with due as (
-  select id from delivery
-  where state = 'waiting' and next_at <= now() and (endpoint_id is null or endpoint_id <> all ($1))
-  order by next_at, id limit $2 for update skip locked
-), claimed as (
-  update delivery d set attempts = d.attempts + 1, next_at = now() + $3::interval
+with due as ({due}), claimed as (
+  update delivery d set attempts = d.attempts + 1, next_at = now() + $1::interval
   from due where d.id = due.id
   returning d.id as delivery_id, d.attempts as attempt, d.outbox_id, d.endpoint_id, d.person_id
 )
@@ -99,21 +112,39 @@ from claimed c
 join outbox o on o.id = c.outbox_id
 left join webhook_endpoint e on e.id = c.endpoint_id
 left join person p on p.id = c.person_id
-order by c.delivery_id
+order by o.number, c.delivery_id
 """
+_CLAIM_DUE, _CLAIM_SAME_LETTER = (_CLAIM.replace("{due}", due) for due in (_DUE, _SAME_LETTER))
 
 
 async def claim(limit: int, busy: Sequence[UUID]) -> list[Job]:
     """Takes at most `limit` deliveries that are due, but none to the `busy` endpoints; other senders skip
-    them until their lease ends."""
+    them until their lease ends. With an e-mail come the others that its letter can tell."""
     async with transaction(SENDER.context) as con:
-        rows = await con.fetch(_CLAIM, list(busy), limit, LEASE)
-    return [Job(**{**dict(row), "secrets": tuple(row["secrets"])}) for row in rows]
+        jobs = [_job(row) for row in await con.fetch(_CLAIM_DUE, LEASE, list(busy), limit)]
+        for place, job in enumerate(jobs):
+            if job.person_id is not None:
+                rows = await con.fetch(
+                    _CLAIM_SAME_LETTER,
+                    LEASE,
+                    job.person_id,
+                    job.organisation_id,
+                    job.event,
+                    MOST_IN_LETTER - 1,
+                )
+                jobs[place] = replace(job, more=tuple(_job(row) for row in rows))
+    return jobs
+
+
+def _job(row: Any) -> Job:
+    return Job(**{**dict(row), "secrets": tuple(row["secrets"])})
 
 
 async def conclude(job: Job, outcome: Outcome) -> bool:
     """Writes how an attempt ended; False when its lease ran out and another attempt has begun since."""
     async with transaction(SENDER.context) as con:
+        for told in job.more:
+            await _end(con, told, outcome)
         if not await _end(con, job, outcome):
             return False
         if job.endpoint_id is not None and job.void is None:

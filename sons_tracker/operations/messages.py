@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time
 from typing import Any
@@ -25,19 +25,44 @@ class Message:
     body: str
 
 
-def message(event: str, at: datetime, facts: Mapping[str, Any], event_id: UUID) -> Message:
-    """The e-mail of a notice. Of its facts it reads those that `outbox.announce` names, and no others."""
-    known = EVENTS[event]
-    number = _line(facts.get("order_number"))
-    about = f"{known.label} : commande {number}" if number else known.label
-    lines = ["Bonjour,", "", f"{about}.", f"Date : {_instant(at)}."]
-    if label := _line(facts.get("label")) or _line(facts.get("number")):
-        lines.append(f"Objet : {label}.")
-    amount = facts.get("amount_ttc_cents", facts.get("due_ttc_cents"))
-    if isinstance(amount, int):
-        lines.append(f"Montant : {euros_fr(amount)} TTC.")
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a letter tells of one notice: its business instant, its facts, its identifier."""
+
+    at: datetime
+    facts: Mapping[str, Any]
+    event_id: UUID
+
+
+def message(event: str, told: Sequence[Told]) -> Message:
+    """The e-mail of one notice, or of several of the same event to the same person. Of their facts it reads
+    those that `outbox.announce` names, and no others."""
+    known, first = EVENTS[event], told[0]
+    if len(told) == 1:
+        number = _line(first.facts.get("order_number"))
+        about = f"{known.label} : commande {number}" if number else known.label
+        lines = [f"{about}.", *_one(first)]
+    else:
+        about = f"{known.label} : {len(told)} avis"
+        lines = [f"{about}.", "", *(f"– {_summary(notice)}" for notice in told)]
     if known.todo:
         lines += ["", f"À faire : {known.todo}"]
+    lines += [
+        "",
+        "Le dossier complet est dans le service, sous l'identifiant de votre organisation.",
+        f"Ce message est automatique ; n'y répondez pas. Référence de l'avis : {first.event_id}",
+    ]
+    return Message(f"[SONS] {about}", "\n".join(["Bonjour,", "", *lines]) + "\n")
+
+
+def _one(told: Told) -> list[str]:
+    """The facts of one notice, a line each."""
+    facts = told.facts
+    lines = [f"Date : {_instant(told.at)}."]
+    if label := _label(facts):
+        lines.append(f"Objet : {label}.")
+    if amount := _amount(facts):
+        lines.append(f"Montant : {amount}.")
     if until := _parsed(facts.get("until")):
         lines.append(f"Au plus tard : {_instant(until)}, heure de Paris.")
     reasons = facts.get("reasons")
@@ -45,12 +70,29 @@ def message(event: str, at: datetime, facts: Mapping[str, Any], event_id: UUID) 
         lines += ["", "Motifs :", *(f"– {_line(_sentence(reason))}" for reason in reasons)]
     if source := _line(facts.get("source")):
         lines += ["", f"Source : {source}"]
-    lines += [
-        "",
-        "Le dossier complet est dans le service, sous l'identifiant de votre organisation.",
-        f"Ce message est automatique ; n'y répondez pas. Référence de l'avis : {event_id}",
+    return lines
+
+
+def _summary(told: Told) -> str:
+    """One notice among others, in a line."""
+    facts = told.facts
+    until = _parsed(facts.get("until"))
+    parts = [
+        _line(facts.get("order_number")),
+        _label(facts),
+        _amount(facts),
+        f"au plus tard le {_instant(until)}" if until else "",
     ]
-    return Message(f"[SONS] {about}", "\n".join(lines) + "\n")
+    return " ; ".join(part for part in parts if part) or _instant(told.at)
+
+
+def _label(facts: Mapping[str, Any]) -> str:
+    return _line(facts.get("label")) or _line(facts.get("number"))
+
+
+def _amount(facts: Mapping[str, Any]) -> str:
+    amount = facts.get("amount_ttc_cents", facts.get("due_ttc_cents"))
+    return f"{euros_fr(amount)} TTC" if isinstance(amount, int) else ""
 
 
 def _instant(at: datetime) -> str:

@@ -15,10 +15,10 @@ import asyncpg
 import pytest
 
 from sons_tracker.delivery import mail, relay
-from sons_tracker.operations import actors, replays
+from sons_tracker.operations import actors, deliveries, replays
 from sons_tracker.operations.actors import LOCAL_ADMIN, Actor
 from sons_tracker.operations.deliveries import Job
-from sons_tracker.operations.messages import message
+from sons_tracker.operations.messages import Message, Told, message
 from sons_tracker.operations.notices import EVENTS
 from sons_tracker.operations.outbox import list_notices
 from sons_tracker.settings import Settings
@@ -82,28 +82,44 @@ def a_job(**changes: Any) -> Job:
     return replace(job, **changes)
 
 
+def letter_of(event: str, at: datetime, facts: dict[str, Any]) -> Message:
+    return message(event, [Told(at, facts, EVENT_ID)])
+
+
 def test_a_letter_says_what_happened_what_to_do_until_when_and_why() -> None:
-    text = message("recovery.opened", datetime(2024, 4, 1, 7, 30, tzinfo=UTC), FACTS, EVENT_ID)
+    text = letter_of("recovery.opened", datetime(2024, 4, 1, 7, 30, tzinfo=UTC), FACTS)
     assert text.subject == "[SONS] Avance à recouvrer : commande BC-2023-000123"
     assert text.body == (
         "Bonjour,\n\n"
         "Avance à recouvrer : commande BC-2023-000123.\n"
         "Date : 1er avril 2024 à 09 h 30.\n"
         "Objet : OR-2024-000001.\n"
-        "Montant : 12\u202f936,00\u202f€ TTC.\n\n"
-        "À faire : L'avance est à rembourser : l'ordre de recouvrement dira le montant et le délai.\n"
+        "Montant : 12\u202f936,00\u202f€ TTC.\n"
         "Au plus tard : 31 décembre 2023, heure de Paris.\n\n"
         "Motifs :\n– La VA n'est pas signée.\n– Aucun solde n'a été demandé.\n\n"
         "Source : S0:1666\n\n"
+        "À faire : L'avance est à rembourser : l'ordre de recouvrement dira le montant et le délai.\n\n"
         "Le dossier complet est dans le service, sous l'identifiant de votre organisation.\n"
         "Ce message est automatique ; n'y répondez pas. "
         "Référence de l'avis : 00000000-0000-0000-0000-000000000007\n"
     )
 
 
+def test_several_notices_of_an_event_are_a_list_in_one_letter() -> None:
+    told = [Told(AT, facts, EVENT_ID) for facts in (FACTS, {"order_number": "BC\n2"}, {})]
+    text = message("recovery.opened", told)
+    assert text.subject == "[SONS] Avance à recouvrer : 3 avis"
+    assert (
+        "– BC-2023-000123 ; OR-2024-000001 ; 12\u202f936,00\u202f€ TTC ; au plus tard le 31 décembre 2023\n"
+        "– BC 2\n"
+        "– 1er mars 2023 à 10 h 00\n\n"
+        "À faire : "
+    ) in text.body
+
+
 @pytest.mark.parametrize("event", sorted(EVENTS))
 def test_every_event_can_be_told_without_a_fact(event: str) -> None:
-    text = message(event, AT, {}, EVENT_ID)
+    text = letter_of(event, AT, {})
     assert text.subject == f"[SONS] {EVENTS[event].label}"
     assert "None" not in text.body
     assert "Montant" not in text.body
@@ -112,7 +128,7 @@ def test_every_event_can_be_told_without_a_fact(event: str) -> None:
 @pytest.mark.parametrize("until", ["31/12/2023", "2023-12-31T23:59:59", 5, None, [], "9999"])
 def test_a_fact_that_cannot_be_read_is_left_out(until: object) -> None:
     facts = {"until": until, "amount_ttc_cents": "12", "reasons": "x", "source": None, "order_number": None}
-    body = message("recovery.opened", AT, facts, EVENT_ID).body
+    body = letter_of("recovery.opened", AT, facts).body
     assert "Au plus tard" not in body
     assert "Motifs" not in body
 
@@ -155,6 +171,50 @@ async def test_each_member_with_an_address_gets_a_letter_of_its_own(database: Da
     assert first.deliveries == {"delivered": 2}
     assert one["Message-ID"].startswith(f"<{first.id}.")
     assert len({letter(box, place)["Message-ID"] for place in (0, 1)}) == 2
+
+
+async def test_a_date_that_many_orders_share_is_one_letter_to_each_member(
+    database: Database, box: Mailbox
+) -> None:
+    og, other = await an_og("un@example.org", "deux@example.org"), await an_og("trois@example.org")
+    for number in range(30):
+        facts = {"order_number": f"BC-2023-{number:06d}"}
+        await announced(og, event="deadline.reminder", facts=facts)
+    await announced(og, event="order.lapsed")
+    await announced(other, event="deadline.reminder", facts={"order_number": "BC-2023-999999"})
+    assert await relay.deliver_once(through(database, box)) == {"delivered": 63}
+    subjects = sorted((letter(box, place)["To"], letter(box, place)["Subject"]) for place in range(5))
+    assert len(box.letters) == 5
+    assert subjects[0] == ("deux@example.org", "[SONS] Commande caduque")
+    assert subjects[1] == ("deux@example.org", "[SONS] Rappel d'échéance : 30 avis")
+    assert subjects[2] == ("trois@example.org", "[SONS] Rappel d'échéance : commande BC-2023-999999")
+    many = next(
+        letter(box, place) for place in range(5) if "30 avis" in letter(box, place)["Subject"]
+    ).get_content()
+    listed = [line for line in many.splitlines() if line.startswith("– ")]
+    assert listed == [f"– BC-2023-{number:06d}" for number in range(30)]
+
+
+async def test_a_letter_that_fails_is_tried_again_for_all_that_it_told(
+    database: Database, box: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deliveries, "MOST_IN_LETTER", 2)
+    og = await an_og("un@example.org")
+    for _ in range(3):
+        await announced(og, event="deadline.reminder")
+    box.recipient = "450 busy"
+    assert await relay.deliver_once(through(database, box)) == {"failed": 3}
+    owner = await database.connect_superuser()
+    try:
+        await owner.execute("update sons.delivery set next_at = now()")
+    finally:
+        await owner.close()
+    box.recipient = "250 ok"
+    assert await relay.deliver_once(through(database, box)) == {"delivered": 3}
+    assert sorted(letter(box, place)["Subject"] for place in (0, 1)) == [
+        "[SONS] Rappel d'échéance",
+        "[SONS] Rappel d'échéance : 2 avis",
+    ]
 
 
 async def test_without_a_server_a_letter_is_kept_shown_and_can_be_sent_later(
