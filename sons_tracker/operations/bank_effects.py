@@ -10,9 +10,8 @@ from uuid import UUID
 import asyncpg
 
 from sons_tracker.operations.actors import Actor
-from sons_tracker.operations.endings import release_claims
 from sons_tracker.operations.ledger import LineSums, Movement, load_sums, write_movements
-from sons_tracker.operations.recoveries import open_recovery
+from sons_tracker.operations.recoveries import free_essms, open_recovery
 from sons_tracker.rules.catalogue import RULES
 from sons_tracker.rules.ledger import advance_moves, solde_moves, undone_moves
 
@@ -157,10 +156,4 @@ async def withdraw(con: asyncpg.Connection, at: datetime, payments: Sequence[tup
         "update payment set state = 'planned', due_ttc_cents = null, due_at = null where id = any($1)",
         [payment for payment, order in payments if order in ended],
     )
-    free = await con.fetch(
-        "select o.id, o.state from purchase_order o where o.id = any($1) and not exists"
-        " (select from payment p where p.order_id = o.id and p.state in ('in_lot', 'paid', 'to_recover'))",
-        list(ended),
-    )
-    for row in free:
-        await release_claims(con, at, row["id"], row["state"])
+    await free_essms(con, at, sorted(ended))

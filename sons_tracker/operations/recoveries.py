@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -117,7 +117,7 @@ async def issue(
         )
         await write_letter(con, row, moves, appeal, at)
         await _step(con, row, actor, at, "letter", "Ordre de recouvrement émis.")
-        freed = await _free(con, row["order_id"], at)
+        freed = await free_essms(con, at, [row["order_id"]])
         facts = {**_facts(row), "essms_freed": freed}
         await _tell(con, actor, at, "recovery.issued", row, facts)
         return await load_recovery(con, actor, recovery_id, at)
@@ -125,15 +125,17 @@ async def issue(
     return await perform(actor, at, key, work, render)
 
 
-async def _free(con: asyncpg.Connection, order_id: UUID, at: datetime) -> int:
-    """Frees what an ended order still holds, unless money of it is out without an ordre de recouvrement."""
+async def free_essms(con: asyncpg.Connection, at: datetime, order_ids: Sequence[UUID]) -> int:
+    """Frees what orders that ended still hold, unless money of theirs is with the bank, or was paid and is
+    under no ordre de recouvrement; returns the number of ESSMS."""
     done: str = await con.execute(
-        "update claim c set released_at = $2, release_reason = 'recovered'"
-        " from purchase_order o where o.id = $1 and o.state in ('cancelled', 'lapsed')"
+        "update claim c set released_at = $2, release_reason = case when exists"
+        " (select from recovery r where r.order_id = o.id) then 'recovered' else o.state end"
+        " from purchase_order o where o.id = any($1) and o.state in ('cancelled', 'lapsed')"
         " and c.order_id = o.id and c.released_at is null"
         " and not exists (select from payment p where p.order_id = o.id and p.state in ('in_lot', 'paid'))"
         " and not exists (select from recovery r where r.order_id = o.id and r.issued_at is null)",
-        order_id,
+        list(order_ids),
         at,
     )
     return int(done.rpartition(" ")[2])

@@ -286,6 +286,7 @@ LETTERS = (
         f"update sons.recovery set issued_at = '{LATER}', issued_by = (select prepared_by from sons.lot"
         " where id = {lot prepared}) where id = {recovery opened}",
         by="payer",
+        lifted=("recovery_of_order_over",),  # what the letter frees is another guard's
     ),
 )  # fmt: skip
 ATTACKS = (*LOTS, *LINES, *RETURNS, *LETTERS)

@@ -229,6 +229,32 @@ async def test_an_order_that_owes_two_payments_keeps_its_essms_until_both_are_as
     assert {line.balance.due_ttc_cents for line in ledger.lines} == {0}
 
 
+async def test_an_order_whose_solde_the_bank_rejects_keeps_its_essms_until_its_advance_is_asked_back() -> (
+    None
+):
+    at = soldes.LATER + timedelta(days=1)
+    paid_at = at + timedelta(days=1)
+    held = "select count(*) from claim where order_id = $1 and released_at is null"
+    for issued_first in (True, False):
+        order, payers = await soldes.a_due_solde(owner), await bank.two_payers()
+        lot = await bank.an_approved_lot(payers, [await payment_of(order, "solde")], at)
+        await end(order)
+        advance = await owner.fetchval("select id from recovery where order_id = $1", order.order_id)
+        if issued_first:
+            await issued(payers, advance, at)
+        assert await owner.fetchval(held, order.order_id) == 2
+        told = await bank.answered(payers, lot, "rejected", paid_at, executed_at=paid_at)
+        assert told.outcome.rejected.count == 1
+        assert await owner.fetchval(held, order.order_id) == (0 if issued_first else 2)
+        if not issued_first:
+            await issued(payers, advance, paid_at)
+        assert await owner.fetchval(held, order.order_id) == 0
+        reasons = await owner.fetch(
+            "select distinct release_reason from claim where order_id = $1", order.order_id
+        )
+        assert [row[0] for row in reasons] == ["recovered"]
+
+
 async def test_the_follow_up_tells_the_supplier_of_a_reminder_and_keeps_notes_to_the_agencies() -> None:
     order, payers, recovery_id = await a_recovery()
     await issued(payers, recovery_id)
