@@ -178,7 +178,8 @@ create table sons.financing_request (
     check (state not in ('validated', 'paid') or referenced_on is not null),
   constraint financing_request_decided
     check (state not in ('validated', 'paid', 'inadmissible') or decided_at is not null),
-  constraint financing_request_reason_given check (state <> 'inadmissible' or btrim(reason) <> '')
+  constraint financing_request_reason_given
+    check (state <> 'inadmissible' or coalesce(btrim(reason), '') <> '')
 );
 create unique index one_live_request on sons.financing_request (order_id, kind) where state <> 'inadmissible';
 create index financing_request_order on sons.financing_request (order_id, received_at);

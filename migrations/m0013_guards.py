@@ -270,7 +270,7 @@ begin
   select * into of_payment from sons.payment
   where id = case tg_table_name when 'payment' then (to_jsonb(new) ->> 'id')::uuid
              else (to_jsonb(new) ->> 'payment_id')::uuid end;
-  closed := (select recovered_at is not null from sons.recovery where payment_id = of_payment.id);
+  closed := (select bool_and(recovered_at is not null) from sons.recovery where payment_id = of_payment.id);
   if closed is distinct from
      (case of_payment.state when 'to_recover' then false when 'recovered' then true end) then
     raise exception 'a payment without its recovery' using errcode = 'SN138', constraint = tg_name;

@@ -16,6 +16,7 @@ DATA_TABLES = ("purchase_order", "order_line", "claim", "payment", "simulation_c
 NOT_ATTACKED = {
     "purchase_order_parties_unique": "weaker than the primary key: what foreign keys point at",
     "purchase_order_shares_unique": "weaker than the primary key: what a foreign key points at",
+    "payment_parties_unique": "weaker than the primary key: what foreign keys point at",
     "claim_crossed": "attacked by the test of engaged(): opened wider it would change nothing",
 }
 
@@ -54,6 +55,7 @@ class Attack:
 
 NOBODY = str(UUID(int=1))
 WHOLE, SUM, ONCE = "order_is_whole", "order_is_sum_of_lines", "payment_once_per_kind"
+TAKEN, PAID_ALONG = "claim_taken_as_ordered", "payment_along_the_table"
 ALONG = "purchase_order_along_the_table"
 NO_AMOUNTS = dict.fromkeys(("total_ttc_cents", "advance_ttc_cents", "solde_ttc_cents"))
 # what points at an order, so that it can be removed alone
@@ -72,7 +74,7 @@ def _line(guard: str, sqlstate: str = CHECK, *lifted: str, **changes: Any) -> At
 def _released(guard: str, **changes: Any) -> Attack:
     """A claim that comes into the world released, by the owner: the live one stays beside it."""
     whole = {"released_at": "2024-01-01T00:00:00Z", "release_reason": "decided", **changes}
-    return Attack(guard, CHECK, None, "claim accepted", whole)
+    return Attack(guard, CHECK, None, "claim accepted", whole, lifted=(TAKEN,))
 
 
 def _payment(
@@ -220,6 +222,7 @@ CLAIMS = (
     Attack(
         "claim_pkey", UNIQUE, None, "claim accepted",
         {"id": Of("claim accepted", "id"), "released_at": "2024-01-01Z", "release_reason": "decided"},
+        lifted=(TAKEN,),
     ),
     _released("claim_holder_kind_known", holder_kind="dream"),
     Attack("claim_line_fkey", FOREIGN, insert="claim accepted", changes={"finess_geographique": "980000028"}),
@@ -285,14 +288,14 @@ CLAIMS = (
             " finess_geographique, supplier_id, og_id) select id, '980000028', supplier_id, og_id from o)"
             " insert into sons.claim (vague, finess_geographique, holder_kind, holder_id, supplier_id, og_id,"
             " claimed_at) select 'V9', '980000028', 'order', id, supplier_id, og_id, '2023-03-01Z' from o",
-        ), lifted=(SUM,),
+        ), lifted=(SUM, TAKEN),
     ),
 )  # fmt: skip
 
 PAYMENTS = (
-    _payment("payment_pkey", UNIQUE, id=Of("payment accepted", "id")),
+    _payment("payment_pkey", UNIQUE, "payment_parties_unique", id=Of("payment accepted", "id")),
     _payment("payment_kind_known", CHECK, "payment_exact_share", kind="gift"),
-    _payment("payment_state_known", by=None, state="dreamt"),
+    _payment("payment_state_known", CHECK, PAID_ALONG, "payment_due_known", by=None, state="dreamt"),
     Attack(ONCE, UNIQUE, insert="payment accepted"),
     _payment("payment_amount_positive", CHECK, "payment_exact_share", amount_ttc_cents=0),
     _payment("payment_exact_share", amount_ttc_cents=1),
@@ -314,7 +317,9 @@ PAYMENTS = (
         "payment_seen", None, "rival",
         statements=("select count(*) from sons.payment where id = {payment accepted}",),
     ),
-    _payment("payment_deposited", HIDDEN, state="paid"),
+    _payment(
+        "payment_deposited", HIDDEN, PAID_ALONG, state="due", due_ttc_cents=1, due_at="2023-03-01T00:00:00Z"
+    ),
     _payment("payment_deposited", HIDDEN, by="rival"),
     _owner(
         "deadline_order_fkey",

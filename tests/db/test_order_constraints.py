@@ -19,6 +19,7 @@ from sons_tracker.db.engine import RowContext
 from sons_tracker.rules import lifecycle
 from tests import factories_orders as make
 from tests.databases import Database
+from tests.db import life_attacks, lot_attacks
 from tests.db.order_attacks import ATTACKS, DATA_TABLES, NOT_ATTACKED, TABLES, Attack, Of
 from tests.factories import an_account
 
@@ -162,6 +163,17 @@ async def lift(owner: asyncpg.Connection, guard: str) -> None:
             await owner.execute(f"alter policy {guard} on {found['tab']} {opened}")
 
 
+async def release_children(owner: asyncpg.Connection, table: str) -> None:
+    """Drops what refers to a table, so that it can be emptied: its own guard then speaks alone."""
+    children = await owner.fetch(
+        "select conname, conrelid::regclass::text as tab from pg_constraint"
+        " where contype = 'f' and confrelid = $1::regclass and conparentid = 0",
+        table,
+    )
+    for child in children:
+        await owner.execute(f"alter table {child['tab']} drop constraint if exists {child['conname']}")
+
+
 async def carry_out(world: World, attack: Attack) -> None:
     """The attack itself; raises what the database raises, and `AssertionError` when nothing was reached."""
     owner = world.owner
@@ -181,6 +193,8 @@ async def carry_out(world: World, attack: Attack) -> None:
         text = statement
         for name in names:
             text = text.replace("{" + name + "}", f"'{world.rows[name][key]}'")
+        if text.startswith("truncate "):
+            await release_children(owner, text.removeprefix("truncate "))
         if text.startswith("select"):
             assert await owner.fetchval(text) > 0, "nothing was reached"
         else:
@@ -226,7 +240,8 @@ async def test_every_guard_of_the_order_tables_is_attacked(world: World) -> None
     )
     guards = {row["name"].removeprefix("sons.") for row in rows}
     attacked = {attack.guard for attack in ATTACKS}
-    assert guards - attacked - set(NOT_ATTACKED) == set(), "a guard without an attack"
+    later = {attack.guard for attack in (*life_attacks.ATTACKS, *lot_attacks.ATTACKS)}
+    assert guards - attacked - later - set(NOT_ATTACKED) == set(), "a guard without an attack"
     assert set(NOT_ATTACKED) <= guards - attacked, "an exception that excuses nothing"
 
 
@@ -290,16 +305,7 @@ async def test_who_reads_and_who_writes_the_rows_of_an_order(
         with pytest.raises(asyncpg.PostgresError) as caught:
             await insert(world.owner, table, row)  # its own twin: a unique key, once the policy has let it by
         assert (caught.value.sqlstate == "23505") is (viewer == "supplier"), caught.value
-        assert caught.value.sqlstate in {"23505", "42501", "SN001"}
-
-
-@pytest.mark.parametrize("table", TABLES)
-async def test_the_application_may_not_change_what_was_written(world: World, table: str) -> None:
-    for right in ("update", "delete", "truncate", "references", "trigger"):
-        allowed = await world.owner.fetchval(
-            "select has_table_privilege('sons_app', $1, $2)", f"sons.{table}", right
-        )
-        assert not allowed, right
+        assert caught.value.sqlstate in {"23505", "42501", "SN001", "SN015"}
 
 
 async def test_an_og_of_the_parties_deposits_nothing_even_as_an_editor(world: World) -> None:
