@@ -25,7 +25,7 @@ from tests import factories_orders as make
 from tests import factories_solde as solde
 from tests.databases import Database
 from tests.factories import an_account
-from tests.factories_suppliers import a_file, a_solution_of, submitted, validated
+from tests.factories_suppliers import LONG_AGO, a_file, a_solution_of, submitted, validated
 
 PARIS = ZoneInfo("Europe/Paris")
 CLOTURE = datetime(2024, 3, 31, 23, 59, 59, 999_999, tzinfo=PARIS)
@@ -432,7 +432,10 @@ async def test_an_inadmissible_solde_leaves_room_for_another_with_the_same_invoi
         solde.LATER, make.a_key(), told,
     )  # fmt: skip
     assert told.outcome.state == "inadmissible"
-    assert isinstance((await solde.ask(order, content)).outcome, RequestView)
+    again = (await solde.ask(order, content)).outcome
+    assert isinstance(again, RequestView)
+    assert "n'est plus en cours d'examen" in (await solde.validate(order, request_id)).messages
+    assert isinstance((await solde.validate(order, again.id)).outcome, RequestView)
 
 
 async def test_the_solde_waits_for_the_payment_of_the_advance() -> None:
@@ -509,6 +512,8 @@ async def test_the_match_answers_each_essms_before_and_after_each_piece() -> Non
     ]  # fmt: skip
     kept = order.essms[:2]
     await solde.prepare(order, solde.a_declaration(*kept))
+    prepared = await find_match(order.og.actor, order.order_id, solde.LATER)
+    assert (prepared.va_number, prepared.lines[0].attested) == (None, None)  # nobody signed it yet
     await solde.sign(order)
     await solde.an_asked_solde(owner, order, {kept[0]: 240_000, kept[1]: UNIT})
     after = await find_match(order.editor.actor, order.order_id, solde.LATER)
@@ -538,3 +543,34 @@ async def test_a_supplier_without_vat_invoices_without_it() -> None:
     told = await solde.ask(order, content)
     assert isinstance(told.outcome, RequestView), told.outcome
     assert not isinstance((await solde.validate(order, told.outcome.id)).outcome, Refused)
+
+
+async def test_what_a_rule_leaves_to_a_person_is_validated_with_a_reason_that_is_kept() -> None:
+    dispositif = replace(solde.the_law().dispositifs["MS1-V1"], cloture=Parameter("MS1-V1.cloture", ()))
+    undated = replace(solde.the_law(), dispositifs={"MS1-V1": dispositif})
+    order = await solde.a_signed_va(owner, 1)
+    request_id = await solde.an_asked_solde(owner, order)
+    told = await solde.validate(order, request_id, by=undated)
+    assert {reason.rule for reason in told.refused.reasons} == {"R21", "R22"}
+    told = await solde.validate(order, request_id, by=undated, reason="Vu avec le ministère.")
+    assert isinstance(told.outcome, RequestView), told.outcome
+    assert told.outcome.reason == "Vu avec le ministère."
+    facts = await owner.fetchval(
+        "select facts from journal where object_id = $1 and action = 'solde.validated'", str(order.order_id)
+    )
+    assert (facts["settled_rules"], facts["reason"]) == (["R21", "R22"], "Vu avec le ministère.")
+
+
+async def test_nothing_is_due_once_the_version_left_the_list_or_while_the_supplier_is_not_enrolled() -> None:
+    order = await solde.a_signed_va(owner, 1)
+    request_id = await solde.an_asked_solde(owner, order)
+    early = await solde.validate(order, request_id, LONG_AGO + timedelta(hours=1))
+    assert "enrôlement" in early.messages
+    await owner.execute(
+        "update referencing set valid_to = $2 where solution_version = $1",
+        order.request.solution_version,
+        solde.LATER.date(),
+    )
+    told = await solde.validate(order, request_id)
+    assert "R11" in {reason.rule for reason in told.refused.reasons}
+    assert (await money_of(order))["payments"][1][1] == "planned"
