@@ -8,10 +8,9 @@ its clôture before its fermeture.
 from __future__ import annotations
 
 import asyncio
-import itertools
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
@@ -179,16 +178,12 @@ async def _fire(
     if not oldest:
         return None
     batch = _Batch([], [], (oldest[-1]["due_at"], oldest[-1]["rule"], oldest[-1]["object_id"]))
-    waiting: set[str] = set()
-    effects = _effects()
     dues = await _claim(con, oldest, batch.last, failed, wait=wait)
-    for effect, grouped in itertools.groupby(dues, key=lambda due: effects.get(due.kind, _unknown)):
-        group = list(grouped)
-        if effect is not only_told:
-            group = _first_of_each(group)
+    for effect, group in _grouped(dues):
         parts = deque([group])  # all at once; if that fails, each half, down to the one that fails alone
         while parts:
-            part = [due for due in parts.popleft() if _holder(due) not in waiting]
+            stuck = {_holder(due) for due in batch.failed}
+            part = [due for due in parts.popleft() if _holder(due) not in stuck]
             if not part:
                 continue
             try:
@@ -207,21 +202,30 @@ async def _fire(
                 due = part[0]
                 _log.exception("deadline %s of %s, due %s, stays due", due.rule, due.object_id, due.due_at)
                 batch.failed.append(due)
-                waiting.add(_holder(due))
             else:
                 batch.fired.extend(reached)
-        if effect is not only_told:
-            # it may have changed what the next deadlines of its orders have to say: they are claimed anew
-            waiting.update(_holder(due) for due in group)
     return batch
 
 
-def _first_of_each(dues: Iterable[Due]) -> list[Due]:
-    """The first deadline of each order, and those of no order."""
-    first: dict[str, Due] = {}
+def _grouped(dues: Iterable[Due]) -> Iterator[tuple[Effect, list[Due]]]:
+    """The deadlines to fire in sets, each after those of its own order that come before it.
+
+    First what is only told, then the effects by kind, one for each order: an effect may change what the next
+    deadlines of its order have to say, so that they wait to be claimed anew.
+    """
+    effects, told, acting = _effects(), list[Due](), dict[Effect, list[Due]]()
+    waiting: set[str] = set()
     for due in dues:
-        first.setdefault(_holder(due), due)
-    return list(first.values())
+        effect = effects.get(due.kind, _unknown)
+        if _holder(due) in waiting:
+            continue
+        if effect is only_told:
+            told.append(due)
+        else:
+            acting.setdefault(effect, []).append(due)
+            waiting.add(_holder(due))
+    yield only_told, told
+    yield from acting.items()
 
 
 def _effects() -> Mapping[str, Effect]:
