@@ -45,11 +45,11 @@ def _seen(table: str, row: str) -> Attack:
     return _do(f"{table}_seen", None, asked, by="other")
 
 
-def _kept(table: str, row: str, *lifted: str) -> tuple[Attack, ...]:
-    """What is never deleted, and never truncated with what refers to it."""
+def _kept(table: str, row: str) -> tuple[Attack, ...]:
+    """What is never deleted, and never truncated."""
     return (
         _do(f"{table}_never_deleted", FROZEN, f"delete from sons.{table} where id = {{{table} {row}}}"),
-        _do(f"{table}_never_truncated", FROZEN, f"truncate sons.{table} cascade", lifted=lifted),
+        _do(f"{table}_never_truncated", FROZEN, f"truncate sons.{table}"),
     )
 
 
@@ -72,10 +72,7 @@ ENDPOINTS = (
         "update sons.webhook_endpoint set disabled_at = null, disabled_reason = null"
         " where id = {webhook_endpoint disabled}",
     ),
-    *_kept(
-        "webhook_endpoint", "spare",
-        "webhook_secret_never_truncated", "outbox_never_truncated", "delivery_never_truncated",
-    ),
+    *_kept("webhook_endpoint", "spare"),
     _seen("webhook_endpoint", "own"),
     _row("webhook_endpoint_registered", HIDDEN, "webhook_endpoint new", by="other"),
     _do(
@@ -128,8 +125,7 @@ OUTBOX = (
     _do("outbox_append_only", FROZEN, "update sons.outbox set facts = '{}' where id = {outbox told}"),
     _do("outbox_append_only", FROZEN, "delete from sons.outbox where id = {outbox told}",
         lifted=("delivery_outbox_fkey",), note="deleted"),
-    _do("outbox_never_truncated", FROZEN, "truncate sons.outbox cascade",
-        lifted=("delivery_never_truncated",)),
+    _do("outbox_never_truncated", FROZEN, "truncate sons.outbox"),
     _seen("outbox", "told"),
     _row("outbox_announced", HIDDEN, "outbox told", by="anonymous"),
 )  # fmt: skip
