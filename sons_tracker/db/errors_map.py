@@ -18,6 +18,10 @@ CONSTRAINTS: dict[str, tuple[ErrorCode, str]] = {
         ErrorCode.ALREADY_FINANCED,
         "Un ESSMS de la commande vient d'être engagé dans un autre financement de la même vague.",
     ),
+    "financing_request_solde_whole": (
+        ErrorCode.TRANSITION_REFUSED,
+        "Il n'y a pas de solde sans VA signée ni sans facture.",
+    ),
     "purchase_order_law_fkey": (
         ErrorCode.LAW_NOT_ENACTED,
         "Aucune commande ne peut être décidée : le droit de ce logiciel n'est pas en vigueur dans la base.",
