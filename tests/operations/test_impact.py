@@ -27,7 +27,7 @@ from sons_tracker.operations.requests import OrderRequest, known_on
 from sons_tracker.rules.texts import Law
 from tests import factories_orders as make
 from tests.databases import Database
-from tests.factories import AT, Account, an_account
+from tests.factories import AT, Account, a_finess, an_account
 from tests.operations.impact_laws import (
     CLOTURE,
     FERMETURE,
@@ -197,6 +197,7 @@ async def test_the_list_is_read_as_it_is_known_on_the_day_of_the_question(owner:
         VerdictChange("R12", (), "warn", "fail", "frozen")
     ]
     await learn_submission(owner, solution.version, date(2023, 3, 6), date(2022, 12, 18))
+    assert [c.effect for c in await changes(shorter) if isinstance(c, VerdictChange)] == ["frozen"]
     found = await changes(shorter, AT + timedelta(days=7))
     assert [change for change in found if isinstance(change, VerdictChange)] == []
 
@@ -238,6 +239,24 @@ async def _many_files(owner: make.Everything) -> list[tuple[Account, OrderReques
         )
         asked = numbers if essms < 5 else numbers[:3]
         found.append((account, make.a_request(og, asked, solution, unit_ttc_cents=100_000)))
+    # known between the signature and the deposit, and after it
+    og, numbers = await make.an_og(owner, 2)
+    for number, valid_from in zip(numbers, (date(2022, 12, 1), date(2023, 3, 2)), strict=True):
+        await make.a_grant(owner, number, solution=solution.solution, components=("usage",))
+        await owner.execute(
+            "update esms_grant set valid_from = $2 where finess_geographique = $1", number, valid_from
+        )
+    found.append((editor, make.a_request(og, numbers, solution)))
+    # a fifth ESSMS that is closed: it counts in no tranche
+    og, numbers = await make.an_og(owner, 4)
+    await owner.execute(
+        "insert into establishment (finess_geographique, valid_from, finess_juridique, name, category,"
+        " aggregate, departement, in_service) select $2, valid_from, finess_juridique, name, category,"
+        " aggregate, departement, false from establishment where finess_geographique = $1",
+        numbers[0],
+        a_finess(),
+    )
+    found.append((editor, make.a_request(og, numbers[:1], solution)))
     og, numbers = await make.an_og(owner, 2)
     found.append(
         (editor, make.a_request(og, numbers[::-1], solution, already_equipped=None, dui_in_place=None))
