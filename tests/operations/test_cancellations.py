@@ -109,11 +109,12 @@ async def test_an_og_that_renounces_waits_for_the_supplier(motive: str, first: s
     steps = (end.attest, end.give_statement) if first == "attestation" else (end.give_statement, end.attest)
     half = (await steps[0](order)).outcome
     assert half.waits_for == (("statement",) if first == "attestation" else ("renunciation",))
+    superseded = "select superseded_at from deadline where object_id = $1"
+    answered = await owner.fetchval(superseded, str(asked.id))
+    assert answered == (AT if first == "statement" else None)
     assert (await steps[1](order)).outcome.state == "carried_out"
     assert await states(order) == ("cancelled", "carried_out")
-    assert (
-        await owner.fetchval("select superseded_at from deadline where object_id = $1", str(asked.id)) == AT
-    )
+    assert await owner.fetchval(superseded, str(asked.id)) == AT
 
 
 async def test_what_was_signed_is_kept_as_it_was_shown_and_no_name_is_journaled() -> None:
