@@ -110,7 +110,8 @@ create policy claim_retaken on sons.claim for insert to sons_app
 
 -- an OG that renounces ends an order, and its deadlines with it
 create policy deadline_ended on sons.deadline for update to sons_app
-  using (og_id = (select sons.current_organisation()));
+  using (order_id is not null and og_id = (select sons.current_organisation())
+         and (select sons.current_role_name()) = 'og');
 
 -- SN003 again: order_id follows from holder_id, and is not known yet before the row is written
 create or replace function sons.guard_claim_release() returns trigger language plpgsql as $$

@@ -194,7 +194,7 @@ async def carry_out(world: World, attack: Attack) -> None:
         for name in names:
             text = text.replace("{" + name + "}", f"'{world.rows[name][key]}'")
         if text.startswith("truncate "):
-            await release_children(owner, text.removeprefix("truncate "))
+            await release_children(owner, text.split()[1].rstrip(","))
         if text.startswith("select"):
             assert await owner.fetchval(text) > 0, "nothing was reached"
         else:

@@ -85,8 +85,9 @@ def _bill(
 def _request(guard: str, sqlstate: str = CHECK, *lifted: str, **changes: Any) -> Attack:
     changes = {"id": NEW, **changes}
     return Attack(
-        guard, sqlstate, "supplier asked", "financing_request asked", changes, lifted=(LIVE_REQUEST, *lifted)
-    )
+        guard, sqlstate, "supplier asked", "financing_request asked", changes,
+        lifted=(LIVE_REQUEST, "financing_request_has_its_filing", *lifted),
+    )  # fmt: skip
 
 
 def _kept(table: str, where: str, change: str | None, *parents: str) -> tuple[Attack, ...]:
@@ -227,7 +228,7 @@ ATTACKS = (
         REQUEST_ALONG, "SN016", "supplier back", note="replaced", statements=(
             f"update sons.va set state = 'withdrawn', withdrawn_at = '{LATER}' where id = {{va back}}",
             "update sons.financing_request set state = 'requested' where id = {financing_request back}",
-        ),
+        ), lifted=("financing_request_moves_on_facts",),
     ),
     _moved(
         "financing_request", "financing_request asked", "invoice_id = null", REQUEST_ALONG, "SN016",
