@@ -13,6 +13,7 @@ import pytest
 
 from sons_tracker import law
 from sons_tracker.errors import ErrorCode, SonsError
+from sons_tracker.operations import cancellations
 from sons_tracker.operations.acts import Refused
 from sons_tracker.operations.cancellation_reading import find_cancellation, find_cancellations
 from sons_tracker.operations.signatures import Signer
@@ -175,6 +176,25 @@ async def test_a_silent_supplier_is_waited_for_until_its_delay_has_passed() -> N
     assert (view.state, view.closed_role, view.reason) == ("carried_out", "reviewer", "Motif examiné.")
     assert view.cancelled_at == AT + timedelta(days=2)  # the OG's own act
     assert await life.state_of(owner, order) == "cancelled"
+
+
+async def test_no_reviewer_lifts_what_a_later_text_forbids() -> None:
+    order = await life.a_deposited_order(owner)
+    due_at = (await end.ask(order, "acquisition", by=order.og)).outcome.answer_due_at
+    await end.attest(order)
+    enacted = law.load().law
+    vague = enacted.vagues["V1"]
+    [version] = vague.cancellation_lock.versions
+    stricter = replace(version, value=AT - timedelta(days=1), publie_le=make.SIGNED_ON)
+    parameter = replace(vague.cancellation_lock, versions=(stricter,))
+    later = replace(enacted, vagues={"V1": replace(vague, cancellation_lock=parameter)})
+    told = life.Told()
+    await cancellations.settle(
+        order.reviewer.actor, order.order_id, "carry_out", "Silence.", later, due_at + timedelta(days=1),
+        make.a_key(), told,
+    )  # fmt: skip
+    assert told.refused.reasons[0].rule == "R29"
+    assert await states(order) == ("submitted", "open")
 
 
 async def test_a_reviewer_refuses_what_a_silent_supplier_left() -> None:
