@@ -303,6 +303,26 @@ async def test_each_party_for_itself_and_nobody_else() -> None:
         assert caught.value.code is ErrorCode.NOT_FOUND
 
 
+async def test_an_amendment_is_answered_on_its_own_order() -> None:
+    og_number, numbers = await make.an_og(owner, 4)
+    solution = await make.a_solution(owner)
+    editor = await an_account("editor", siren=solution.editor_siren)
+    og, reviewer = await an_account("og", finess_juridique=og_number), await an_account("reviewer")
+    orders = []
+    for essms in (numbers[:2], numbers[2:]):
+        request = make.a_request(og_number, essms, solution)
+        kept = (await make.deposit(editor.actor, request)).identity
+        assert kept is not None
+        orders.append(life.Life(kept.id, kept.number, editor, og, reviewer, request))
+    first, second = orders
+    view = await proposed(first, first.essms[:1])
+    await proposed(second, second.essms[:1])
+    for act in (end.agree(second, view), end.refuse(second, view.id), end.withdraw(second, view.id)):
+        with pytest.raises(SonsError) as caught:
+            await act
+        assert caught.value.code is ErrorCode.NOT_FOUND
+
+
 async def test_both_parties_at_once_have_one_outcome() -> None:
     for _ in range(5):
         order = await life.a_deposited_order(owner, 2)
