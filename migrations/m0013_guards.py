@@ -131,6 +131,9 @@ create constraint trigger payment_of_even_order after update of state on sons.pa
 """
 
 CLAIMS = """
+-- the guards, and whatever ends an order, ask for the claims of one order: of 25 000, in 0.01 ms and not in 3
+create index claim_order on sons.claim (order_id);
+
 -- SN134: an order takes its ESSMS in its own vague, once; again only after it lapsed (C16)
 create function sons.guard_claim_taken() returns trigger language plpgsql as $$
 begin
