@@ -173,6 +173,10 @@ async def test_who_proposed_does_not_answer_and_who_answers_does_not_withdraw() 
         assert "déjà « refusé »" in (await step).messages
     again = await proposed(order, order.essms[1:], order.og)
     assert again.number == 2
+    late = await end.agree(order, view, by=order.editor)  # the first, while the second waits
+    assert "déjà « refusé »" in late.messages
+    both = await find_amendments(order.editor.actor, order.order_id, law.load().law, AT)
+    assert [bool(one.actions) for one in both] == [True, False]
     withdrawn = (await end.withdraw(order, again.id, by=order.og)).outcome
     assert (withdrawn.state, withdrawn.closed_role) == ("withdrawn", "og")
     history = await find_amendments(order.editor.actor, order.order_id, law.load().law, AT)
