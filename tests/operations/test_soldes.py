@@ -281,30 +281,38 @@ async def test_by_another_party_on_another_order_or_twice() -> None:
     assert (await money_of(order))["payments"][1] == ("solde", "due", 400_000 - 120_000)
 
 
-async def test_one_invoice_is_presented_for_one_order() -> None:
-    order = await solde.a_signed_va(owner, 1)
-    content = await solde.a_content(owner, order)
-    await solde.ask(order, content)
+async def another_order_with_a_signed_va(order: life.Life) -> life.Life:
+    """A second order of the same supplier, for another OG, just as far."""
     og, numbers = await make.an_og(owner, 1)
-    second = replace(order.request, og=og, essms=make.a_request(og, numbers, _solution(order)).essms)
-    view = await make.deposit(order.editor.actor, second)
-    other = life.Life(
-        make.id_of(view),
-        "",
-        order.editor,
-        await an_account("og", finess_juridique=og),
-        order.reviewer,
-        second,
-    )
+    request = replace(order.request, og=og, essms=make.a_request(og, numbers, _solution(order)).essms)
+    view = await make.deposit(order.editor.actor, request)
+    account = await an_account("og", finess_juridique=og)
+    other = life.Life(make.id_of(view), "", order.editor, account, order.reviewer, request)
     other = await life.with_advance_asked(other)
     await life.validate_advance(other)
     await solde.pay(owner, other, "advance")
     await solde.prepare(other)
     await solde.sign(other)
+    return other
+
+
+async def test_one_invoice_is_presented_for_one_order() -> None:
+    order = await solde.a_signed_va(owner, 1)
+    content = await solde.a_content(owner, order)
+    await solde.ask(order, content)
+    other = await another_order_with_a_signed_va(order)
     number = content["invoice"]["number"]
     told = await solde.ask(other, await solde.a_content(owner, other, number=number))
     assert "déjà présentée" in told.messages
     assert await solde_states(other) == []
+
+
+async def test_one_invoice_presented_for_two_orders_at_once_serves_one() -> None:
+    order = await solde.a_signed_va(owner, 1)
+    other = await another_order_with_a_signed_va(order)
+    contents = [await solde.a_content(owner, one, number="F-MÊME") for one in (order, other)]
+    told = await asyncio.gather(solde.ask(order, contents[0]), solde.ask(other, contents[1]))
+    assert sorted(isinstance(one.outcome, RequestView) for one in told) == [False, True]
 
 
 def _solution(order: life.Life) -> make.ASolution:
