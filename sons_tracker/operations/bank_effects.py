@@ -10,7 +10,7 @@ from uuid import UUID
 import asyncpg
 
 from sons_tracker.operations.actors import Actor
-from sons_tracker.operations.ledger import LineSums, Movement, load_sums, write_movements
+from sons_tracker.operations.ledger import LineSums, Movement, load_sums, solde_lines, write_movements
 from sons_tracker.operations.recoveries import free_essms, open_recovery
 from sons_tracker.rules.catalogue import RULES
 from sons_tracker.rules.ledger import advance_moves, solde_moves, undone_moves
@@ -46,16 +46,15 @@ async def pay(con: asyncpg.Connection, actor: Actor, at: datetime, paid: Sequenc
     orders = sorted({one.order_id for one in paid})
     sums = await load_sums(con, orders)
     movements: list[Movement] = []
-    for one in sorted(paid, key=lambda cash: cash.kind):  # the advance of an order before its solde
+    for one in paid:
         lines = sums[one.order_id]
-        money = {finess: line.money(one.payment_id) for finess, line in lines.items()}
-        moves = (
-            advance_moves(
-                one.amount_ttc_cents, [(money[f], lines[f].advance.get(one.payment_id, 0)) for f in money]
-            )
-            if one.kind == "advance"
-            else solde_moves(one.amount_ttc_cents, money.values())
-        )
+        if one.kind == "advance":
+            shares = [
+                (line.money(one.payment_id), line.shares.get(one.payment_id, 0)) for line in lines.values()
+            ]
+            moves = advance_moves(one.amount_ttc_cents, shares)
+        else:
+            moves = solde_moves(one.amount_ttc_cents, solde_lines(lines, one.payment_id))
         movements += _book(one, lines, moves, ("bank_paid", "compensated"))
     await write_movements(con, movements)
     await con.execute(
@@ -98,7 +97,7 @@ async def give_back(con: asyncpg.Connection, given: Sequence[Cash]) -> list[UUID
     orders = sorted({one.order_id for one in given})
     sums = await load_sums(con, orders)
     movements: list[Movement] = []
-    for one in sorted(given, key=lambda cash: cash.kind, reverse=True):
+    for one in sorted(given, key=lambda cash: cash.kind, reverse=True):  # a solde compensates its advance
         lines = sums[one.order_id]
         money = [line.money(one.payment_id) for line in lines.values()]
         moves = undone_moves(one.amount_ttc_cents, money)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -124,7 +124,7 @@ class LineSums:
     """The sums of one line, by payment where it counts; the operations that pay read and move them.
 
     `planned` leaves out what the end of the order took back: what it was worth while a payment was on its
-    way. `worth` is what it is worth now.
+    way. `worth` is what it is worth now. `shares`: its part of each payment as first planned.
     """
 
     finess: str
@@ -132,7 +132,7 @@ class LineSums:
     planned: int = 0
     worth: int = 0
     recovered: int = 0
-    advance: dict[UUID, int] = field(default_factory=dict)
+    shares: dict[UUID, int] = field(default_factory=dict)
     cash: dict[UUID, int] = field(default_factory=dict)
 
     @property
@@ -154,7 +154,7 @@ select l.order_id, l.finess_geographique as finess, l.unit_ttc_cents as unit, e.
     filter (where e.movement = 'planned' and e.cause <> 'order_ended'), 0)::bigint as planned,
   coalesce(sum(e.amount_ttc_cents) filter (where e.movement = 'planned'), 0)::bigint as worth,
   coalesce(sum(e.amount_ttc_cents)
-    filter (where e.movement = 'planned' and e.cause = 'advance_validated'), 0)::bigint as advance,
+    filter (where e.movement = 'planned' and e.cause = 'advance_validated'), 0)::bigint as share,
   coalesce(sum(e.amount_ttc_cents)
     filter (where e.movement in ('paid', 'compensated')), 0)::bigint as cash,
   coalesce(sum(e.amount_ttc_cents) filter (where e.movement = 'recovered'), 0)::bigint as recovered
@@ -176,9 +176,23 @@ async def load_sums(con: asyncpg.Connection, order_ids: Iterable[UUID]) -> dict[
         line.worth += row["worth"]
         line.recovered += row["recovered"]
         if row["payment_id"] is not None:
-            line.advance[row["payment_id"]] = row["advance"]
+            line.shares[row["payment_id"]] = row["share"]
             line.cash[row["payment_id"]] = row["cash"]
     return orders
+
+
+def solde_lines(lines: Mapping[str, LineSums], payment_id: UUID) -> list[Money]:
+    """The lines of an order as its solde finds them.
+
+    An advance that the bank gave back counts as if it were there: it is paid again by itself.
+    """
+    cashed = {payment for line in lines.values() for payment, cash in line.cash.items() if cash}
+    found = []
+    for line in lines.values():
+        away = sum(share for payment, share in line.shares.items() if payment not in {payment_id, *cashed})
+        money = line.money(payment_id)
+        found.append(replace(money, planned=money.planned - away))
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -212,6 +212,29 @@ async def test_an_advance_and_its_solde_in_one_lot_are_paid_one_after_the_other(
     told = await bank.answered(payers, lot, "paid", PAID_AT, executed_at=PAID_AT)
     assert told.outcome.paid.count == 2, told.outcome
     assert await order_state(order) == "settled"
+    ledger = await ledger_of(order)
+    assert set(due(ledger).values()) == {0}
+    assert {(entry.payment, entry.amount_ttc_cents) for entry in ledger.entries if entry.at == PAID_AT} == {
+        ("advance", 87_600),
+        ("solde", 204_400),
+    }
+
+
+async def test_a_solde_that_is_paid_while_its_advance_is_away_does_not_settle_the_order() -> None:
+    order = await soldes.a_due_solde(owner, 3)
+    payers, advance = await bank.two_payers(), await payment_of(order)
+    lot_id = await owner.fetchval("select lot_id from lot_line where payment_id = $1", advance)
+    first_lot = await find_lot(payers.first.actor, lot_id)
+    lot = await bank.an_approved_lot(payers, [await payment_of(order, "solde")], SOLDE_AT)
+    await bank.answered(payers, first_lot, "returned", PAID_AT, executed_at=PAID_AT)
+    told = await bank.answered(payers, lot, "paid", PAID_AT, executed_at=PAID_AT)
+    assert told.outcome.paid.count == 1, told.outcome
+    assert await order_state(order) == "validated"
+    assert due(await ledger_of(order)) == dict.fromkeys(order.essms, 87_600)
+    await bank.represented(payers, advance, PAID_AT)
+    again = await bank.an_approved_lot(payers, [advance], PAID_AT)
+    await bank.answered(payers, again, "paid", BACK_AT, executed_at=BACK_AT)
+    assert await order_state(order) == "settled"
     assert set(due(await ledger_of(order)).values()) == {0}
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
@@ -16,6 +16,7 @@ from sons_tracker.exchanges.tables import write_csv
 from tests import factories_lots as bank
 
 LOT = "LOT-2023-0007"
+MANY = settings(deadline=None)
 _REFERENCE = st.text(st.sampled_from("ABZ09-/"), min_size=1, max_size=35)
 
 
@@ -42,6 +43,7 @@ def answers(draw: st.DrawFn) -> list[ReturnLine]:
     return lines
 
 
+@MANY
 @given(answers(), st.booleans())
 def test_what_is_written_is_read(lines: list[ReturnLine], as_json: bool) -> None:
     content = (bank.json_of if as_json else bank.csv_of)(LOT, lines)
@@ -54,6 +56,7 @@ def test_what_is_written_is_read(lines: list[ReturnLine], as_json: bool) -> None
         Draft202012Validator(schema()).validate(json.loads(content))
 
 
+@MANY
 @given(answers())
 def test_formats_orders_and_offsets_do_not_change_what_a_file_says(lines: list[ReturnLine]) -> None:
     moved = [replace(line, executed_at=line.executed_at.astimezone(UTC)) for line in reversed(lines)]
@@ -62,6 +65,7 @@ def test_formats_orders_and_offsets_do_not_change_what_a_file_says(lines: list[R
     assert first.file_sha256 != second.file_sha256
 
 
+@MANY
 @given(answers(), st.data())
 def test_one_changed_byte_is_seen(lines: list[ReturnLine], data: st.DataObject) -> None:
     content = bytearray(bank.csv_of(LOT, lines))
@@ -73,6 +77,7 @@ def test_one_changed_byte_is_seen(lines: list[ReturnLine], data: st.DataObject) 
     assert read.faults or same, "altered, and believed"
 
 
+@MANY
 @given(answers(), st.data())
 def test_a_cut_file_is_seen(lines: list[ReturnLine], data: st.DataObject) -> None:
     content = (bank.json_of if data.draw(st.booleans()) else bank.csv_of)(LOT, lines)
@@ -80,11 +85,13 @@ def test_a_cut_file_is_seen(lines: list[ReturnLine], data: st.DataObject) -> Non
     assert read_return(cut).faults
 
 
+@MANY
 @given(st.binary(max_size=300))
 def test_no_bytes_make_the_reader_fail(content: bytes) -> None:
     assert read_return(content).faults
 
 
+@MANY
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from sons_tracker.rules.ledger import (
@@ -19,6 +19,7 @@ from sons_tracker.rules.ledger import (
     undone_moves,
 )
 
+MANY = settings(max_examples=300, deadline=None)
 CENTS = st.integers(0, 500_000)
 
 
@@ -42,6 +43,7 @@ def cells(draw: st.DrawFn) -> list[Cell]:
     return made
 
 
+@MANY
 @given(cells(), st.data())
 def test_a_spread_is_exact_within_its_bounds_and_the_same_in_any_order(
     made: list[Cell], data: st.DataObject
@@ -55,12 +57,14 @@ def test_a_spread_is_exact_within_its_bounds_and_the_same_in_any_order(
         assert moves == {c.finess: c.wanted for c in made}
 
 
+@MANY
 @given(cells())
 def test_wishes_within_bounds_are_granted(made: list[Cell]) -> None:
     assume(all(c.low <= c.wanted <= c.high for c in made))
     assert spread(sum(c.wanted for c in made), made) == {c.finess: c.wanted for c in made}
 
 
+@MANY
 @given(cells(), st.integers(1, 10), st.booleans())
 def test_what_finds_no_line_is_an_error(made: list[Cell], beyond: int, up: bool) -> None:
     total = sum(c.high for c in made) + beyond if up else sum(c.low for c in made) - beyond
@@ -68,6 +72,7 @@ def test_what_finds_no_line_is_an_error(made: list[Cell], beyond: int, up: bool)
         spread(total, made)
 
 
+@MANY
 @given(monies())
 def test_a_solde_makes_each_line_even(lines: list[Money]) -> None:
     due = sum(line.planned - line.received for line in lines)
@@ -75,6 +80,7 @@ def test_a_solde_makes_each_line_even(lines: list[Money]) -> None:
     assert all(line.received + moves[line.finess] == line.planned for line in lines)
 
 
+@MANY
 @given(monies(), st.data())
 def test_an_advance_pays_each_line_its_own(lines: list[Money], data: st.DataObject) -> None:
     plain = [Money(line.finess, line.unit, line.planned, 0) for line in lines]
@@ -82,6 +88,7 @@ def test_an_advance_pays_each_line_its_own(lines: list[Money], data: st.DataObje
     assert advance_moves(sum(s for _, s in shares), shares) == {line.finess: s for line, s in shares}
 
 
+@MANY
 @given(monies())
 def test_what_the_bank_returns_is_the_opposite_of_what_was_paid(lines: list[Money]) -> None:
     paid = sum(line.of_payment for line in lines)
@@ -89,6 +96,7 @@ def test_what_the_bank_returns_is_the_opposite_of_what_was_paid(lines: list[Mone
     assert moves == {line.finess: -line.of_payment for line in lines}
 
 
+@MANY
 @given(monies(), st.data())
 def test_a_payment_and_its_return_leave_every_line_in_its_bounds(
     lines: list[Money], data: st.DataObject
@@ -105,6 +113,7 @@ def test_a_payment_and_its_return_leave_every_line_in_its_bounds(
     assert back == {finess: -move for finess, move in moves.items()}
 
 
+@MANY
 @given(monies(), st.data())
 def test_a_recovery_takes_exactly_its_amount_and_moves_no_other_cash(
     lines: list[Money], data: st.DataObject
@@ -122,6 +131,7 @@ def test_a_recovery_takes_exactly_its_amount_and_moves_no_other_cash(
     assert list(moves) == sorted(moves, key=lambda move: move.finess)
 
 
+@MANY
 @given(monies())
 def test_a_recovery_of_all_that_is_too_much_makes_the_order_even(lines: list[Money]) -> None:
     whole = [Money(m.finess, m.unit, m.planned, m.received, m.received) for m in lines]
