@@ -32,7 +32,7 @@ from sons_tracker.rules.catalogue import (
 )
 from sons_tracker.rules.french import percent_fr
 from sons_tracker.rules.grant_stage import assess_grant
-from sons_tracker.rules.invoice import invoice_of, match, piece_reasons, same_person, vat_cents
+from sons_tracker.rules.invoice import PieceFinding, invoice_of, match, piece_reasons, same_person, vat_cents
 from sons_tracker.rules.money_case import (
     AdvanceCase,
     CancellationCase,
@@ -303,7 +303,20 @@ def test_without_one_of_the_pieces_nothing_is_said_to_agree() -> None:
     line, billed = OrderedLine(finess, 123_200), InvoiceLine(finess, 102_667, 20_533, 123_200)
     for va, invoiced in ((None, [billed]), ([finess], None), (None, None)):
         assert [one.outcome for one in match([line], va, invoiced)] == [Outcome.UNKNOWN]
-    assert [one.outcome for one in match([line], [finess], [billed])] == [Outcome.PASS]
+    [agreed] = match([line], [finess], [billed])
+    assert (agreed.outcome, agreed.message) == (Outcome.PASS, "Commande, VA et facture concordent.")
+    [removed] = match([OrderedLine(finess, 123_200, True)], [], [])
+    assert (removed.outcome, removed.readings) == (Outcome.PASS, ("C10",))
+
+
+def test_the_reasons_of_a_refusal_name_their_essms() -> None:
+    finess = number_of(0)
+    whole = PieceFinding("va", Outcome.FAIL, "Aucune VA.", "Signer.")
+    one = PieceFinding("match", Outcome.FAIL, "Facturé deux fois.", "Corriger.", finess)
+    warned = PieceFinding("match", Outcome.WARN, "Facturé moins.", "Vérifier.", finess)
+    found = piece_reasons((whole, one, warned))
+    assert [reason.message for reason in found] == ["Aucune VA.", f"ESSMS {finess} : Facturé deux fois."]
+    assert {reason.rule for reason in found} == {"R16"}
 
 
 def test_a_refusal_says_what_it_used() -> None:
