@@ -18,6 +18,7 @@ from sons_tracker.api import (
     documentation,
     essms,
     feeds,
+    forecast,
     health,
     law,
     ledger,
@@ -62,6 +63,7 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     *notices.HANDLERS,
     *webhooks.HANDLERS,
     *feeds.HANDLERS,
+    *forecast.HANDLERS,
     *clock.HANDLERS,
     *documentation.HANDLERS,
 )

@@ -15,6 +15,7 @@ from sons_tracker.cli import (
     endings,
     feeds,
     finess,
+    forecast,
     law,
     lots,
     orders,
@@ -64,6 +65,7 @@ app.add_typer(recoveries.ledger, name="ledger")
 app.add_typer(webhooks.app, name="webhook")
 app.add_typer(webhooks.notices, name="notice")
 app.add_typer(feeds.app, name="feed")
+app.command("forecast")(forecast.forecast)
 
 
 def main() -> None:

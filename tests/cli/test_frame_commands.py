@@ -162,6 +162,7 @@ COMMANDS = (
     ("tariff",),
     ("grant-estimate",),
     ("calendar",),
+    ("forecast",),
     ("law",),
     ("law", "check"),
     ("law", "show"),
