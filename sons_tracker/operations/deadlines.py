@@ -68,11 +68,12 @@ async def only_told(con: asyncpg.Connection, due: Due, at: datetime) -> None:
 
 # What is checked at the commit would otherwise fail there, and take the whole batch with it, tick after tick.
 _CHECK_NOW = "set constraints all immediate; set constraints all deferred"
+_TEXT = "publication"
 _WHOLE_AGAIN = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
 """What asks for the whole transaction again, not for one effect less."""
 
 _OLDEST = """
-select rule, object_id, due_at, order_id from deadline
+select rule, object_id, due_at, order_id, kind from deadline
 where due_at < $1 and fired_at is null and superseded_at is null
   and (due_at, rule, object_id) > ($2, $3, $4)
 order by due_at, rule, object_id limit $5
@@ -174,11 +175,13 @@ async def _fire(
     con: asyncpg.Connection, at: datetime, size: int, after: Key, failed: Container[str], *, wait: bool
 ) -> _Batch | None:
     """Fires the oldest deadlines after that place; None when there is none."""
-    oldest = await con.fetch(_OLDEST, at, *after, size)
+    oldest = _up_to_a_text(await con.fetch(_OLDEST, at, *after, size))
     if not oldest:
         return None
     batch = _Batch([], [], (oldest[-1]["due_at"], oldest[-1]["rule"], oldest[-1]["object_id"]))
     dues = await _claim(con, oldest, batch.last, failed, wait=wait)
+    if not dues and oldest[0]["kind"] == _TEXT and str(_key(oldest[0])) not in failed:
+        return None  # another process is moving deadlines: nothing that comes later may go first
     for effect, group in _grouped(dues):
         parts = deque([group])  # all at once; if that fails, each half, down to the one that fails alone
         while parts:
@@ -205,6 +208,12 @@ async def _fire(
             else:
                 batch.fired.extend(reached)
     return batch
+
+
+def _up_to_a_text(oldest: Sequence[Any]) -> Sequence[Any]:
+    """What comes before the publication of a text, or the publication alone: it may move all the rest."""
+    place = next((place for place, row in enumerate(oldest) if row["kind"] == _TEXT), len(oldest))
+    return oldest[: max(place, 1)]
 
 
 def _grouped(dues: Iterable[Due]) -> Iterator[tuple[Effect, list[Due]]]:

@@ -230,6 +230,25 @@ async def test_a_calendar_that_is_not_published_yet_moves_on_its_day(
     assert (moved["at"], moved["role"]) == (PUBLISHED, "scheduler")
 
 
+async def test_nothing_overtakes_a_publication_that_another_process_holds(
+    owner: make.Everything, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = await an_order(owner)
+    library = with_projects(law.load())
+    monkeypatch.setattr("sons_tracker.operations.calendar_moves.load", lambda: library)
+    await enactment.enact(LOCAL_ADMIN, library.law, AT)
+    con = await database.connect_superuser()
+    try:
+        async with con.transaction():
+            await con.execute("select from sons.deadline where kind = 'publication' for update")
+            assert {due.kind for due in await tick(CLOTURE + timedelta(days=1))} <= {"reminder"}
+    finally:
+        await con.close()
+    await tick(CLOTURE + timedelta(days=1))
+    assert await owner.fetchval("select state from purchase_order where id = $1", order) == "submitted"
+    assert await planned(owner, order, "cloture") == [LATER_CLOTURE]
+
+
 async def test_the_law_of_the_package_waits_for_no_publication(owner: make.Everything) -> None:
     assert await owner.fetchval("select count(*) from deadline where kind = 'publication'") == 0
 
