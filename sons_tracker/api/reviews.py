@@ -70,7 +70,9 @@ async def settle(request: Request[Any, Any, Any], actor: Caller, order_id: FromP
     key = await act_key(request, "POST /api/v1/orders/{order_id}/review")
     body = await decode(request, ReviewIn)
     wanted, at = parse_id(order_id, UNKNOWN_ORDER), await clock.now()
-    answer = await reviews.settle_review(actor, wanted, settlements(body), law.load().law, at, key, _settled)
+    answer = await reviews.settle_review(
+        actor, wanted, settlements(body), law.load().law, at, key, render_settled
+    )
     return as_response(answer)
 
 
@@ -95,7 +97,7 @@ async def decide_advance(
     body = await decode(request, AdvanceDecisionIn)
     wanted, at = parse_id(order_id, UNKNOWN_ORDER), await clock.now()
     answer = await reviews.settle_advance(
-        actor, wanted, body.keep, body.reason, law.load().law, at, key, _settled
+        actor, wanted, body.keep, body.reason, law.load().law, at, key, render_settled
     )
     return as_response(answer)
 
@@ -119,7 +121,7 @@ async def ask(request: Request[Any, Any, Any], actor: Caller, order_id: FromPath
     body = await decode(request, OrderCorrectionIn)
     wanted, at = parse_id(order_id, UNKNOWN_ORDER), await clock.now()
     answer = await corrections.ask_correction(
-        actor, wanted, body.about, body.kind, body.reason, law.load().law, at, key, _correction_asked
+        actor, wanted, body.about, body.kind, body.reason, law.load().law, at, key, render_correction_asked
     )
     return as_response(answer)
 
@@ -144,25 +146,28 @@ async def answer(request: Request[Any, Any, Any], actor: Caller, order_id: FromP
     content = None if body.advance is None else content_of(body.advance)
     wanted, at = parse_id(order_id, UNKNOWN_ORDER), await clock.now()
     told = await corrections.answer_correction(
-        actor, wanted, body.answer, content, law.load().law, at, key, _correction
+        actor, wanted, body.answer, content, law.load().law, at, key, render_correction
     )
     return as_response(told)
 
 
-def _settled(outcome: Settled | Refused) -> Kept:
+def render_settled(outcome: Settled | Refused) -> Kept:
+    """The answer to a decision: the order after it, or a problem."""
     if isinstance(outcome, Refused):
         return refusal(outcome)
     return Kept(200, msgspec.json.encode(settled_out(outcome)))
 
 
-def _correction(outcome: CorrectionView | Refused, status: int = 200) -> Kept:
+def render_correction(outcome: CorrectionView | Refused, status: int = 200) -> Kept:
+    """The answer to a correction that is answered."""
     if isinstance(outcome, Refused):
         return refusal(outcome)
     return Kept(status, msgspec.json.encode(correction_out(outcome)))
 
 
-def _correction_asked(outcome: CorrectionView | Refused) -> Kept:
-    return _correction(outcome, 201)
+def render_correction_asked(outcome: CorrectionView | Refused) -> Kept:
+    """The answer to a correction that is asked."""
+    return render_correction(outcome, 201)
 
 
 HANDLERS: tuple[HTTPRouteHandler, ...] = (settle, decide_advance, ask, answer)

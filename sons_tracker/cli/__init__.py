@@ -16,6 +16,7 @@ from sons_tracker.cli import (
     feeds,
     finess,
     forecast,
+    instruction,
     law,
     lots,
     orders,
@@ -51,12 +52,16 @@ app.add_typer(registers.solutions, name="solutions")
 app.add_typer(tokens.app, name="token")
 app.command("simulate")(orders.simulate)
 app.add_typer(orders.app, name="order")
+orders.app.command("actions")(instruction.actions)
+orders.app.command("review")(instruction.review)
 orders.app.command("cancel")(endings.cancel)
 orders.app.command("attest")(endings.attest)
 app.add_typer(endings.cancellations, name="cancellation")
 app.add_typer(endings.amendments, name="amendment")
 app.add_typer(suppliers.app, name="supplier")
 app.add_typer(clock.app, name="clock")
+app.add_typer(instruction.advances, name="advance")
+app.add_typer(instruction.corrections, name="correction")
 app.add_typer(va.app, name="va")
 app.add_typer(soldes.app, name="solde")
 app.add_typer(lots.app, name="lot")
