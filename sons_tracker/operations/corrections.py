@@ -17,7 +17,7 @@ from sons_tracker.operations.dossier import load_dossier
 from sons_tracker.operations.idempotency import Answer, Key
 from sons_tracker.operations.requests import known_on
 from sons_tracker.operations.requests_filed import checked_content, file_request
-from sons_tracker.operations.working_calendar import answer_due
+from sons_tracker.operations.working_calendar import answer_due, departement_of
 from sons_tracker.rules.actions import reason_of
 from sons_tracker.rules.advance import assess_advance
 from sons_tracker.rules.context import dispositif_of
@@ -206,7 +206,7 @@ def answer_delay(law: Law, dossier: Dossier, at: datetime) -> tuple[datetime | N
     version = dispositif_of(law, dossier.dispositif)[1].answer_working_days.find(known, known)
     if version is None:
         return None, ""
-    return answer_due(at, required(version), dossier.og_finess[:2]), str(version.source)
+    return answer_due(at, required(version), departement_of(dossier.og_finess)), str(version.source)
 
 
 async def view_correction(con: asyncpg.Connection, correction_id: UUID) -> CorrectionView:

@@ -25,6 +25,7 @@ class Candidate:
     """A payment that somebody would put into a lot, with what decides it; amounts in cents TTC.
 
     `referenced_on` is the day that the validated request of its kind rests on (R11), None without one.
+    `ending`: a cancellation of its order is asked and not carried out.
     """
 
     payment_id: UUID
@@ -39,6 +40,7 @@ class Candidate:
     solution_version: str
     dispositif: str
     referenced_on: date | None
+    ending: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,8 @@ class Judged:
 # The order first, then its payment, as everything that moves an order does; in one order among themselves.
 _CANDIDATES = """
 select p.id as payment_id, p.state, p.kind, p.due_ttc_cents, o.id as order_id, o.number as order_number,
-  o.state as order_state, o.supplier_id, o.og_id, o.solution_version, o.dispositif, r.referenced_on
+  o.state as order_state, o.supplier_id, o.og_id, o.solution_version, o.dispositif, r.referenced_on,
+  exists (select from cancellation c where c.order_id = o.id and c.state in ('open', 'to_settle')) as ending
 from purchase_order o join payment p on p.order_id = o.id
 left join financing_request r on r.order_id = p.order_id and r.kind = p.kind and r.state = 'validated'
 where {which}
@@ -124,6 +127,13 @@ def _reasons(
     if one.order_state != "validated":
         word = ORDER_WORDS[one.order_state]
         reasons.append(Reason(f"La commande {one.order_number} est « {word} » : plus rien n'est à payer."))
+    if one.ending:
+        reasons.append(
+            Reason(
+                f"Une annulation de la commande {one.order_number} est demandée et n'est pas achevée.",
+                "Attendre la fin de cette annulation ; le versement entrera dans un lot suivant.",
+            )
+        )
     if one.referenced_on is None:
         reasons.append(Reason("Aucune demande validée ne fonde ce versement."))
     elif not any(line.covers(one.referenced_on) for line in listed):

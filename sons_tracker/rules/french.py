@@ -43,5 +43,6 @@ def percent_fr(rate: Fraction) -> str:
 
 
 def count_fr(count: int, singular: str, plural: str | None = None) -> str:
-    """`1 commande`, `0 commande`, `3 commandes`: the French plural starts at two."""
-    return f"{count} {singular if abs(count) <= 1 else plural or singular + 's'}"
+    """`1 commande`, `0 commande`, `2 000 commandes`: the French plural starts at two."""
+    shown = f"{count:,}".replace(",", NNBSP)
+    return f"{shown} {singular if abs(count) <= 1 else plural or singular + 's'}"

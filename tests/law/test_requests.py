@@ -111,8 +111,8 @@ def test_all_the_faults_are_told_at_once_up_to_a_hundred() -> None:
 
 
 def test_a_list_that_is_too_long_is_one_fault() -> None:
-    [fault] = validate_content(SOLDE, _with(("invoice", "lines"), GOOD["invoice"]["lines"] * 501))
-    assert fault.message == "La liste doit compter au plus 500 éléments."
+    [fault] = validate_content(SOLDE, _with(("invoice", "lines"), GOOD["invoice"]["lines"] * 2001))
+    assert fault.message == "La liste doit compter au plus 2\u202f000 éléments."
 
 
 JSON = st.recursive(
