@@ -360,7 +360,8 @@ create policy claim_released on sons.claim for update to sons_app using ({_MOVER
 create policy payment_moved on sons.payment for update to sons_app using ({_MOVERS});
 create policy financing_request_moved on sons.financing_request for update to sons_app using ({_MOVERS});
 grant update (state, referenced_on, decided_at, decided_by, reason) on sons.financing_request to sons_app;
-create policy correction_answered on sons.correction for update to sons_app using ({_SUPPLIER});
+create policy correction_answered on sons.correction for update to sons_app
+  using (({_SUPPLIER}) or {_REVIEWER});
 grant update (answered_at, answered_by, answer) on sons.correction to sons_app;
 """
 )

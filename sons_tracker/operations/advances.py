@@ -172,11 +172,30 @@ async def refuse_request(
             actor.person_id,
             reason,
         )
-        facts = {"request_id": str(request_id), "reason": reason}
+        if dossier.correction is not None and dossier.correction.request_id == request_id:
+            await _close_unanswered(con, actor, at, dossier.correction.id)
+        facts = {"request_id": str(request_id), "reason": reason, "reasons": [reason]}
         await tell(con, actor, at, f"{kind}.inadmissible", dossier, facts)
         return await view_request(con, actor, request_id)
 
     return await perform(actor, at, key, work, render)
+
+
+async def _close_unanswered(con: asyncpg.Connection, actor: Actor, at: datetime, correction_id: UUID) -> None:
+    """What was to be corrected is decided without it: nobody has to answer any more."""
+    await con.execute(
+        "update correction set answered_at = $2, answered_by = $3, answer = $4 where id = $1",
+        correction_id,
+        at,
+        actor.person_id,
+        "Sans réponse : la demande est déclarée irrecevable.",
+    )
+    await con.execute(
+        "update deadline set superseded_at = $2 where object_id = $1 and kind = 'answer'"
+        " and fired_at is null and superseded_at is null",
+        str(correction_id),
+        at,
+    )
 
 
 _NOT_LIVE = Reason("Cette demande n'est plus en cours d'examen.", "Relire le dossier.")

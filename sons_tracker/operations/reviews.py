@@ -15,9 +15,10 @@ from sons_tracker.operations.acts import Refused, perform, tell
 from sons_tracker.operations.dossier import load_dossier
 from sons_tracker.operations.endings import Ending, end_order, release_claims, unplan
 from sons_tracker.operations.idempotency import Answer, Key
+from sons_tracker.operations.recoveries import open_recovery
 from sons_tracker.operations.requests import known_on
 from sons_tracker.rules.actions import Reason
-from sons_tracker.rules.catalogue import RULES
+from sons_tracker.rules.catalogue import READINGS, RULES
 from sons_tracker.rules.deeds import reasons
 from sons_tracker.rules.dossier import Dossier
 from sons_tracker.rules.texts import Law
@@ -134,6 +135,11 @@ async def settle_advance(
             return Settled(order_id, dossier.number, "lapsed")
         await unplan(con, at, order_id, "order_ended", kind="solde")
         await con.execute("update purchase_order set state = 'settled' where id = $1", order_id)
+        # what was advanced for an ESSMS that left the perimeter has no solde left to be compensated in (C10)
+        advance = dossier.payment("advance")
+        removed = sum(line.received_ttc_cents for line in dossier.lines if line.removed)
+        if advance is not None and removed:
+            await open_recovery(con, actor, at, advance.id, removed, "over_advance", _REMOVED)
         facts = {"motivation": reason, "source": str(RULES["R22"].source)}
         await tell(con, actor, at, "advance.kept", dossier, facts)
         return Settled(order_id, dossier.number, "settled")
@@ -141,6 +147,7 @@ async def settle_advance(
     return await perform(actor, at, key, work, render)
 
 
+_REMOVED = f"Lecture C10 : {READINGS['C10'].title}"
 _NO_AMOUNT = Reason(
     "La commande n'a pas de montant : la tranche de l'organisme gestionnaire n'est pas connue.",
     "Charger l'extraction FINESS de référence, puis faire déposer une nouvelle commande.",

@@ -24,7 +24,10 @@ DEEDS: tuple[Deed, ...] = (
         all_of(in_state("submitted", "waiting_referencing"), no_request("advance"), no_open_correction,
                no_pending_end),
     ),
-    Deed("correct", "Répondre à la demande de correction", SUPPLIER, open_correction),
+    Deed(
+        "correct", "Répondre à la demande de correction", SUPPLIER,
+        all_of(open_correction, in_state("submitted", "waiting_referencing", "to_correct", "validated")),
+    ),
     Deed(
         "settle_review", "Régler les verdicts en attente", ("reviewer",),
         all_of(in_state("to_review"), open_review),

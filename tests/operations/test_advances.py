@@ -225,3 +225,21 @@ async def test_an_inadmissible_request_leaves_room_for_another() -> None:
     assert (told.outcome.state, told.outcome.reason) == ("inadmissible", "Pièce illisible.")
     again = await life.with_advance_asked(order)
     assert not isinstance((await life.validate_advance(again)).outcome, Refused)
+
+
+async def test_a_request_that_is_sent_back_can_be_refused_and_asked_again() -> None:
+    order = await life.with_advance_asked(await life.a_deposited_order(owner))
+    await ask(order, "advance")
+    assert order.advance_id is not None
+    told = life.Told()
+    await advances.refuse_request(
+        order.reviewer.actor, order.advance_id, order.order_id, "advance", "Sans réponse.",
+        law.load().law, AT + timedelta(days=20), make.a_key(), told,
+    )  # fmt: skip
+    assert told.outcome.state == "inadmissible"
+    assert not isinstance((await life.request_advance(order, AT + timedelta(days=21))).outcome, Refused)
+    left = await owner.fetchval(
+        "select count(*) from deadline where order_id = $1 and kind = 'answer' and superseded_at is null",
+        order.order_id,
+    )
+    assert left == 0

@@ -14,6 +14,7 @@ from sons_tracker.operations.actors import LOCAL_ADMIN
 from sons_tracker.operations.acts import Refused
 from tests import factories_life as life
 from tests import factories_orders as make
+from tests import factories_solde as solde
 from tests.databases import Database
 from tests.factories import AT, an_account
 
@@ -173,3 +174,58 @@ async def test_a_verdict_settled_lets_the_order_go_on_or_rejects_it() -> None:
             order.order_id,
         )
         assert tuple(kept) == ("R38", decision, "Constaté sur pièces.", AT.astimezone(UTC))
+
+
+async def performed_late(essms: int, removed: int = 0) -> life.Life:
+    """An order whose VA was signed in time and whose solde was not asked before the clôture (C15)."""
+    order = await solde.a_paid_advance(owner, essms)
+    if removed:
+        await solde.remove(order, *order.essms[:removed])
+    kept = solde.a_declaration(*order.essms[removed:])
+    assert not isinstance((await solde.prepare(order, kept)).outcome, Refused)
+    assert not isinstance((await solde.sign(order)).outcome, Refused)
+    await deadlines.tick(CLOTURE + SOON)
+    assert await life.state_of(owner, order) == "to_review"
+    return order
+
+
+async def decide(order: life.Life, keep: bool) -> life.Told:
+    told = life.Told()
+    await reviews.settle_advance(
+        order.reviewer.actor, order.order_id, keep, "VA signée à temps.", law.load().law,
+        CLOTURE + timedelta(days=2), make.a_key(), told,
+    )  # fmt: skip
+    return told
+
+
+async def test_an_advance_that_is_kept_settles_the_order_without_its_solde() -> None:
+    order = await performed_late(2)
+    assert (await decide(order, True)).outcome.state == "settled"
+    assert await claims_of(order) == {None: 2}
+    sums = await owner.fetchrow(
+        "select sum(amount_ttc_cents) filter (where movement = 'planned') as planned,"
+        " sum(amount_ttc_cents) filter (where movement = 'paid') as paid from ledger_entry"
+        " where order_id = $1",
+        order.order_id,
+    )
+    assert tuple(sums) == (2 * 87_600, 2 * 87_600)
+    assert "soldée" in (await decide(order, True)).messages
+
+
+async def test_an_advance_that_is_reclaimed_is_to_recover_before_its_essms_are_free() -> None:
+    order = await performed_late(2)
+    assert (await decide(order, False)).outcome.state == "lapsed"
+    assert await claims_of(order) == {None: 2}
+    recovery = await owner.fetchrow(
+        "select reason, amount_ttc_cents from recovery where order_id = $1", order.order_id
+    )
+    assert tuple(recovery) == ("reclaimed", 2 * 87_600)
+
+
+async def test_an_advance_kept_is_not_kept_for_an_essms_that_was_removed() -> None:
+    order = await performed_late(3, removed=1)
+    assert (await decide(order, True)).outcome.state == "settled"
+    recovery = await owner.fetchrow(
+        "select reason, amount_ttc_cents from recovery where order_id = $1", order.order_id
+    )
+    assert tuple(recovery) == ("over_advance", 87_600)

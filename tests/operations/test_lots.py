@@ -21,7 +21,7 @@ from sons_tracker.operations.actors import LOCAL_ADMIN, SCHEDULER
 from sons_tracker.operations.acts import Refused
 from sons_tracker.operations.dossier import load_dossier
 from sons_tracker.operations.lot_views import LotView
-from tests import factories_endings as endings
+from tests import factories_endings
 from tests import factories_lots as bank
 from tests import factories_orders as make
 from tests import factories_suppliers as suppliers
@@ -108,11 +108,11 @@ async def test_what_cannot_be_paid_stays_out_and_is_told_why() -> None:
 
 async def test_nothing_is_paid_while_a_cancellation_is_under_way() -> None:
     order = await an_order_with_due_advance(owner)
-    asked = await endings.ask(order, "change_of_editor")
+    asked = await factories_endings.ask(order, "change_of_editor")
     assert not isinstance(asked.outcome, Refused)
     payers, chosen = await bank.two_payers(), await payment_of(order)
     assert "n'est pas achevée" in (await bank.prepared(payers, [chosen])).messages
-    await endings.drop(order)
+    await factories_endings.drop(order)
     assert (await bank.prepared(payers, [chosen])).lot.lines == 1
 
 
