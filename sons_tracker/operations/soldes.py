@@ -70,7 +70,7 @@ async def request_solde(
     async def work(con: asyncpg.Connection) -> RequestView | Refused:
         dossier = await load_dossier(con, actor, order_id, at, lock=True)
         schema = checked_content(law, dossier.dispositif, "solde", content, at)
-        case = await _case(con, dossier, content, at, at)
+        case = await _case(con, dossier, content, at, at, at)
         verdicts = assess_solde(case, law, known_on(at))
         late = dossier.state in _MET_BY_CLOTURE and any(before_cloture(dossier, law, at))
         if late and dossier.request("solde") is None:
@@ -128,7 +128,7 @@ async def refile_solde(
         against = reasons("refile_solde", dossier, law, at)
         if against or request is None or correction is None:
             return _refused(order_id, against)
-        case = await _case(con, dossier, content, request.received_at, at)
+        case = await _case(con, dossier, content, request.received_at, at, at)
         verdicts = assess_solde(case, law, known_on(at))
         lacking = _lacking(case, verdicts, law, at)
         if lacking:
@@ -178,7 +178,7 @@ async def validate_solde(
         against = reasons("validate_solde", dossier, law, at)
         if live is None or live.id != request_id:
             return _refused(order_id, against or (_NOT_LIVE,))
-        case = await _case(con, dossier, request.content, request.received_at, at)
+        case = await _case(con, dossier, request.content, request.received_at, request.filed_at, at)
         verdicts = assess_solde(case, law, known_on(at))
         held = [v for v in verdicts if v.outcome in (Outcome.REVIEW, Outcome.UNKNOWN)]
         unsettled = held if reason is None else ()
@@ -219,6 +219,7 @@ async def _case(
     dossier: Dossier,
     content: Mapping[str, Any],
     received_at: datetime,
+    filed_at: datetime,
     at: datetime,
 ) -> SoldeCase:
     """What the rules of the stage read: the order, the VA that was signed, the invoice of the content."""
@@ -243,6 +244,7 @@ async def _case(
         vat_liable=await vat_liable_on(con, dossier.supplier_id, invoice.issued_on, at),
         advance_paid_cents=sum(line.received_ttc_cents for line in dossier.lines),
         deploiement_mss=content.get("deploiement_mss"),
+        filed_at=filed_at,
     )
 
 

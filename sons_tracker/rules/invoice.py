@@ -341,14 +341,15 @@ def _signatory(case: SoldeCase, invoice: Invoice) -> Iterator[PieceFinding]:
 
 
 def _issued(case: SoldeCase, invoice: Invoice) -> PieceFinding:
-    issued, received_on = (
+    """An invoice that a correction asked for is issued anew: it comes with its filing, not with the first."""
+    issued, filed_on = (
         f"Facture émise le {date_fr(invoice.issued_on)}",
-        case.received_at.astimezone(PARIS).date(),
+        (case.filed_at or case.received_at).astimezone(PARIS).date(),
     )
     if invoice.issued_on < case.signed_on:
         message = f"{issued}, avant la signature de la commande, le {date_fr(case.signed_on)}."
         return PieceFinding("issued", Outcome.FAIL, message, "Vérifier la date de la facture.")
-    if invoice.issued_on > received_on:
-        message = f"{issued}, après la demande de solde, le {date_fr(received_on)}."
+    if invoice.issued_on > filed_on:
+        message = f"{issued}, après la demande de solde, le {date_fr(filed_on)}."
         return PieceFinding("issued", Outcome.FAIL, message, "Vérifier la date de la facture.")
     return PieceFinding("issued", Outcome.PASS, f"{issued}, après la commande et avant la demande.")

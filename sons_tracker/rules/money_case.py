@@ -134,7 +134,8 @@ class SoldeCase:
 
     `vat_liable`: the supplier's VAT situation on the day of the invoice, None when it is not known.
     `advance_paid_cents`: what was paid in advance and not recovered. `deploiement_mss`: what the request
-    declares, None when its schema does not ask for it.
+    declares, None when its schema does not ask for it. `filed_at`: when these pieces came, None with the
+    request itself; a request that was sent back keeps its `received_at`.
     """
 
     dispositif: str
@@ -147,6 +148,7 @@ class SoldeCase:
     vat_liable: bool | None
     advance_paid_cents: int
     deploiement_mss: str | None = None
+    filed_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
