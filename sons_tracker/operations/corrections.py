@@ -18,8 +18,9 @@ from sons_tracker.operations.idempotency import Answer, Key
 from sons_tracker.operations.requests import known_on
 from sons_tracker.operations.requests_filed import checked_content, file_request
 from sons_tracker.operations.working_calendar import answer_due, departement_of
-from sons_tracker.rules.actions import reason_of
+from sons_tracker.rules.actions import Reason, reason_of
 from sons_tracker.rules.advance import assess_advance
+from sons_tracker.rules.catalogue import RULES
 from sons_tracker.rules.context import dispositif_of
 from sons_tracker.rules.deeds import reasons
 from sons_tracker.rules.dossier import Dossier, OpenCorrection
@@ -142,6 +143,8 @@ async def answer_correction(
         correction = dossier.correction
         if against or correction is None:
             return Refused("correction.refused", "order", str(order_id), against)
+        if await _va_replaced(con, correction):
+            return Refused("correction.refused", "order", str(order_id), (_FILE_AGAIN,))
         request = dossier.request("advance")
         if content is not None and request is not None and request.id == correction.request_id:
             schema = checked_content(law, dossier.dispositif, "advance", content, at)
@@ -156,6 +159,24 @@ async def answer_correction(
         return await view_correction(con, correction.id)
 
     return await perform(actor, at, key, work, render)
+
+
+_FILE_AGAIN = Reason(
+    "La VA sur laquelle la demande de solde repose a été remplacée : une réponse seule ne suffit plus.",
+    "Faire signer la nouvelle VA, puis déposer de nouveau la demande de solde.",
+    "R16",
+    str(RULES["R16"].source),
+)
+
+
+async def _va_replaced(con: asyncpg.Connection, correction: OpenCorrection) -> bool:
+    """Whether the correction is about a solde whose VA was prepared again since it was filed."""
+    found: bool = await con.fetchval(
+        "select exists (select from financing_request r join va v on v.id = r.va_id"
+        " where r.id = $1 and v.state = 'withdrawn')",
+        correction.request_id,
+    )
+    return found
 
 
 async def close_correction(
