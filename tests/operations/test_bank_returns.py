@@ -261,6 +261,25 @@ async def test_an_order_that_ended_while_its_payment_was_with_the_bank(outcome: 
     assert "s'enregistrent comme un recouvrement" in back.messages
 
 
+async def test_the_end_of_an_order_does_not_change_what_its_solde_was_paid_for() -> None:
+    order = await soldes.a_paid_advance(owner, 3)
+    first, second, third = order.essms
+    await soldes.remove(order, second)
+    await soldes.prepare(order, soldes.a_declaration(first, third))
+    await soldes.sign(order)
+    await soldes.validate(order, await soldes.an_asked_solde(owner, order, {first: 292_000, third: 292_000}))
+    payers = await bank.two_payers()
+    lot = await bank.an_approved_lot(payers, [await payment_of(order, "solde")], SOLDE_AT)
+    await end(order)
+    told = await bank.answered(payers, lot, "paid", PAID_AT, executed_at=PAID_AT)
+    assert told.outcome.paid.total_ttc_cents == 321_200, told.outcome
+    entries = [entry for entry in (await ledger_of(order)).entries if entry.at == PAID_AT]
+    assert {(entry.finess, entry.movement): entry.amount_ttc_cents for entry in entries} == {
+        (first, "paid"): 204_400, (second, "compensated"): -87_600, (third, "paid"): 204_400,
+    }  # fmt: skip
+    assert await state_of(await payment_of(order, "solde")) == "to_recover"
+
+
 COUNTED = (
     "ledger_entry", "bank_return", "bank_return_line", "recovery", "outbox", "purchase_order", "payment",
     "financing_request", "lot", "lot_line", "claim",

@@ -153,8 +153,9 @@ def _examples() -> list[ReturnLine]:
     return [ReturnLine("", f"{LOT}-00001", "BC-2023-000001", "BQ-1", "paid", at, 175_200, None)]
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@x", "\tx", "\rx"])
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1+1", "@x", "\tx", "\rx"])
 def test_no_cell_is_a_formula(text: str) -> None:
     assert write_csv([["plain", text]]).decode().startswith("plain;")
     assert f"'{text}".encode() in write_csv([["plain", text]])
+    assert write_csv([["-1.00"]]) == b"-1.00\r\n"
     assert write_csv([["a;b", 'c"d']]) == b'"a;b";"c""d"\r\n'
