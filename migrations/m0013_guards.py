@@ -35,8 +35,10 @@ begin
         where r.order_id = new.id and r.kind = 'advance' and r.state in ('validated', 'paid'));
   elsif old.state = 'to_review' and new.state in ('settled', 'lapsed')
         and sons.current_role_name() = 'reviewer' then
+    -- an advance that the bank gave back meanwhile is not to keep, and nothing is to recover
     right_ := exists (
-      select from sons.payment p where p.order_id = new.id and p.kind = 'advance' and p.state = 'paid');
+      select from sons.payment p where p.order_id = new.id and p.kind = 'advance'
+        and (p.state = 'paid' or p.state = 'returned' and new.state = 'lapsed'));
   elsif (old.state, new.state) in (('submitted', 'to_correct'), ('to_correct', 'submitted')) then
     right_ := (new.state = 'to_correct') = exists (
       select from sons.correction c

@@ -118,6 +118,7 @@ async def settle_advance(
     """Decides of a paid advance whose VA was in time and whose solde was not asked in time (C15).
 
     Kept: the order is settled at its advance, the solde is lost. Otherwise the advance is to recover (R22).
+    One that the bank gave back meanwhile cannot be kept; the order then lapses with nothing to recover.
 
     Raises:
         SonsError: `FORBIDDEN`, `NOT_FOUND`, and those of `perform`.
@@ -133,6 +134,8 @@ async def settle_advance(
             ending = Ending("lapsed", "reclaimed", str(RULES["R22"].source), {"motivation": reason})
             await end_order(con, actor, at, dossier, ending)
             return Settled(order_id, dossier.number, "lapsed")
+        if not dossier.advance_is_out:
+            return Refused("review.refused", "order", str(order_id), (_GIVEN_BACK,))
         await unplan(con, at, order_id, "order_ended", kind="solde")
         await con.execute("update purchase_order set state = 'settled' where id = $1", order_id)
         # what was advanced for an ESSMS that left the perimeter has no solde left to be compensated in (C10)
@@ -148,6 +151,12 @@ async def settle_advance(
 
 
 _REMOVED = f"Lecture C10 : {READINGS['C10'].title}"
+_GIVEN_BACK = Reason(
+    "La banque a rendu l'avance depuis la clôture : il n'y a plus d'avance à garder.",
+    "Décider que l'avance n'est pas acquise ; rien ne sera à recouvrer.",
+    "R22",
+    str(RULES["R22"].source),
+)
 _NO_AMOUNT = Reason(
     "La commande n'a pas de montant : la tranche de l'organisme gestionnaire n'est pas connue.",
     "Charger l'extraction FINESS de référence, puis faire déposer une nouvelle commande.",

@@ -215,7 +215,9 @@ class Model:
 
     def _may_settle_advance(self, step: Step) -> bool:
         order = self.orders[step.order]
-        return order.state == "to_review" and not order.held_verdicts
+        kept = bool(step.args[0])
+        to_keep = order.pay_state("advance") == "paid"
+        return order.state == "to_review" and not order.held_verdicts and (to_keep or not kept)
 
     def _may_prepare_va(self, step: Step) -> bool:
         order, whole = self.orders[step.order], bool(step.args[0])
