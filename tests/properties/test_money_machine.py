@@ -751,3 +751,43 @@ async def test_any_life_of_orders_is_what_the_model_says(cast: Cast) -> None:
     print(f"{done} steps, {number} lives: {names}")
     if done >= 2_000:
         assert set(names) == set(WEIGHTS), set(WEIGHTS) - set(names)
+
+
+_ONE = (Step("deposit", args=("A", ((0, 11), (1, 70_001)), False)), Step("request_advance", 0))
+_SIGNED = (
+    *_ONE, Step("validate_advance", 0), Step("prepare_lot", args=((0, "advance"),)),
+    Step("approve_lot", 0, ("second",)), Step("bank", 0, ((0, "paid"),)), Step("prepare_va", 0, (True,)),
+    Step("sign_va", 0, (True,)),
+)  # fmt: skip
+_SENT_BACK = (
+    *_SIGNED, Step("request_solde", 0, (((0, 11), (1, 65_123)),)), Step("ask_correction", 0, ("solde",)),
+)  # fmt: skip
+_TO_CLOTURE = Step("clock", minutes=60 * 24 * 400)
+FOUND = {
+    "answered although its VA was replaced": (
+        *_SENT_BACK, Step("prepare_va", 0, (True,)), Step("answer_correction", 0),
+    ),
+    "billed anew the day after": (
+        *_SENT_BACK, Step("refile_solde", 0, (((0, 11), (1, 70_001)),), 60 * 30), Step("validate_solde", 0),
+    ),
+    "given back while it was to review": (
+        *_SIGNED, _TO_CLOTURE, Step("bank", 0, ((0, "returned"),)), Step("settle_advance", 0, (True,)),
+        Step("settle_advance", 0, (False,)),
+    ),
+    "kept without the ESSMS that was removed": (
+        *_SIGNED[:-2], Step("propose", 0, ("og", (0,))), Step("answer_amendment", 0, ("supplier", "agree")),
+        *_SIGNED[-2:], _TO_CLOTURE, Step("settle_advance", 0, (True,)), Step("issue", 0, ("advance",)),
+        Step("repay", 0, ("advance", 0)),
+    ),
+    "lapsed while its payment was with the bank": (
+        *_SIGNED[:-3], _TO_CLOTURE, Step("bank", 0, ((0, "paid"),)), Step("issue", 0, ("advance",)),
+        Step("repay", 0, ("advance", 0)),
+    ),
+}  # fmt: skip
+"""Lives that the machine found wrong once, or that money makes delicate."""
+
+
+@pytest.mark.parametrize("steps", FOUND.values(), ids=FOUND)
+async def test_what_was_found_once_stays_right(cast: Cast, steps: tuple[Step, ...]) -> None:
+    error = await replay(cast, steps)
+    assert error is None, error
