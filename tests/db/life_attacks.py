@@ -339,7 +339,7 @@ REQUESTS = (
     *_kept("correction", "id = {correction sent_back}"),
     *_hidden("correction", "id = {correction sent_back}", "rival", "rival og", "anonymous"),
     _corrects("correction_filed", HIDDEN, by="asked"),
-    _do("correction_answered", None, "reviewer", "update sons.correction set answered_at = asked_at, answer = 'Voici.' where id = {correction sent_back}"),
+    _do("correction_answered", None, "payer", "update sons.correction set answered_at = asked_at, answer = 'Voici.' where id = {correction sent_back}"),
 )  # fmt: skip
 
 _DUE = "state = 'due', due_ttc_cents = amount_ttc_cents, due_at = '2023-03-02Z'"

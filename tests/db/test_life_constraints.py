@@ -39,7 +39,7 @@ ROWS = {
 }
 MOVED_BY = {
     "financing_request": ("state = state", {"supplier", "og", "reviewer", "payer"}),
-    "correction": ("answer = answer", {"supplier"}),
+    "correction": ("answer = answer", {"supplier", "reviewer"}),
     "recovery": ("issued_by = issued_by", {"payer"}),
 }
 VIEWERS = ("supplier", "og", "rival", "other og", "reviewer", "payer", "pilot", "anonymous", None)

@@ -236,18 +236,14 @@ async def test_a_payment_with_the_bank_stands_against_it_until_the_bank_answers(
     )
 
 
-async def test_a_lot_prepared_meanwhile_stands_against_the_last_piece() -> None:
+async def test_what_is_being_cancelled_enters_no_lot() -> None:
     order = await life.an_order_with_due_advance(owner)
     await end.ask(order, "agreement")
     payers = await lots.two_payers()
-    lot = await lots.an_approved_lot(payers, [await end.the_payment(owner, order)])
-    assert "lot de paiement" in (await end.attest(order, LATER)).messages
-    await lots.answered(payers, lot)
+    told = await lots.prepared(payers, [await end.the_payment(owner, order)])
+    assert "n'est pas achevée" in told.messages
     assert (await end.attest(order, LATER)).outcome.state == "carried_out"
-    recovery = await owner.fetchrow(
-        "select reason, amount_ttc_cents from recovery where order_id = $1", order.order_id
-    )
-    assert recovery["reason"] == "cancelled"
+    assert await owner.fetchval("select count(*) from recovery where order_id = $1", order.order_id) == 0
 
 
 async def test_a_change_of_editor_from_the_first_order_to_the_second() -> None:
