@@ -69,9 +69,7 @@ def impact(
     ] = False,
     known_on: Annotated[
         date | None,
-        day_option(
-            "Jour de la mise en vigueur (par défaut : aujourd'hui, ou le jour où tout est publié)."
-        ),
+        day_option("Jour de la mise en vigueur (par défaut : aujourd'hui, ou le jour où tout est publié)."),
     ] = None,
     as_json: Json = False,
 ) -> None:
