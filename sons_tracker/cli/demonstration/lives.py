@@ -124,8 +124,13 @@ async def delay(world: World, teller: LifeTeller) -> Told:
         world.law, at, ("demonstration", "referencing-20230502.csv", date(2023, 5, 2), "stock")
     )
     reopened = await _state(life)
+    submitted: date = await one(
+        "select complete_file_on from referencing where solution_version = $1 and valid_to is null",
+        life.view.solution_version,
+    )
     teller.say(
-        "La liste de l'ANS apprend qu'un dossier complet avait été soumis le 12 avril, dans le délai :"
+        f"La liste de l'ANS apprend qu'un dossier complet avait été soumis le {date_fr(submitted)}, dans le"
+        " délai :"
         f" {count_fr(report.orders_moved, 'commande')} rouverte{'s' if report.orders_moved > 1 else ''}, de"
         f" nouveau {ORDER_WORDS[reopened]} (lecture C16)."
     )
@@ -147,7 +152,7 @@ async def settlement(world: World, teller: LifeTeller) -> Told:
     first = next(iter(amounts))
     off = await steps.ask_solde(world, life, {**amounts, first: amounts[first] + 6}, "F-2023-000")
     assert isinstance(off, Refused)
-    teller.say("Une première facture dépasse la commande de six centimes :")
+    teller.say("Une première facture dépasse la commande :")
     teller.refusal(Refused(off.event, off.object_kind, off.object_id, off.reasons[:1]))
     asked = await steps.ask_solde(world, life, amounts, "F-2023-001")
     assert isinstance(asked, RequestView), asked
@@ -246,7 +251,7 @@ async def cloture(world: World, teller: LifeTeller) -> Told:
         world, late, {line.finess: line.unit_ttc_cents or 0 for line in late.view.lines}, "F-2024-003"
     )
     assert isinstance(request, RequestView), request
-    teller.say(f"{_number(late)}, demande de solde du 2 avril : {request.reason}")
+    teller.say(f"{_number(late)} : {request.reason}")
     told = await step(
         reviews.settle_advance, world.reviewer, late.order_id, True,
         "VA signée à temps : la prestation est réalisée.", world.law, await clock.now(),
