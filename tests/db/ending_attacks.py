@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from tests.db.order_attacks import CHECK, FOREIGN, HIDDEN, UNIQUE, Attack, Of
+from tests.db.attack import CHECK, FOREIGN, HIDDEN, UNIQUE, Attack, Of
 
 TABLES = (
     "cancellation_transition", "amendment_transition", "cancellation", "cancellation_piece", "amendment",

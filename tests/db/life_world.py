@@ -22,7 +22,7 @@ from tests import factories_lots as lots
 from tests import factories_orders as make
 from tests import factories_solde as soldes
 from tests.databases import Database
-from tests.db.test_order_constraints import World
+from tests.db.attack import World
 from tests.factories import AT, an_account
 from tests.factories_life import Life, Told
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from tests.db.order_attacks import CHECK, FOREIGN, HIDDEN, UNIQUE, Attack, Of
+from tests.db.attack import CHECK, FOREIGN, HIDDEN, UNIQUE, Attack, Of
 
 TABLES = ("lot", "lot_line", "bank_return", "bank_return_line", "recovery_letter")
 NOT_ATTACKED = {

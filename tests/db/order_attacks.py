@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-CHECK, UNIQUE, FOREIGN, HIDDEN = "23514", "23505", "23503", "42501"
+from tests.db.attack import CHECK, FOREIGN, HIDDEN, UNIQUE, Attack, Of
+
 TABLES = (
     "order_state", "order_transition", "claim_release",
     "purchase_order", "order_line", "claim", "payment", "simulation_count",
@@ -19,38 +19,6 @@ NOT_ATTACKED = {
     "payment_parties_unique": "weaker than the primary key: what foreign keys point at",
     "claim_crossed": "attacked by the test of engaged(): opened wider it would change nothing",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Of:
-    """The value of a column of another row of the world."""
-
-    rows: str
-    column: str
-
-
-@dataclass(frozen=True, slots=True)
-class Attack:
-    """What `guard` must refuse with `sqlstate`; None: a policy that must hide what `statements` ask for.
-
-    `insert` names a row of the world, inserted again with `changes`; `statements` name a row's key as
-    `{table row}`. `by` is who acts as the application; None: the owner of the tables. `lifted`: the
-    guards that would speak first.
-    """
-
-    guard: str
-    sqlstate: str | None
-    by: str | None = "supplier"
-    insert: str | None = None
-    changes: dict[str, Any] = field(default_factory=dict)
-    statements: tuple[str, ...] = ()
-    lifted: tuple[str, ...] = ()
-    note: str = ""
-
-    @property
-    def name(self) -> str:
-        """Short, for the test's identifier."""
-        return f"{self.guard}-{self.note}" if self.note else self.guard
 
 
 NOBODY = str(UUID(int=1))

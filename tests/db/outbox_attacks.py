@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from tests.db.order_attacks import CHECK, FOREIGN, HIDDEN, UNIQUE, Attack, Of
+from tests.db.attack import CHECK, FOREIGN, HIDDEN, UNIQUE, Attack, Of
 
 TABLES = ("webhook_endpoint", "webhook_secret", "outbox", "delivery", "calendar_feed")
 NOT_ATTACKED = {

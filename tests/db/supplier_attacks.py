@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from tests.db.order_attacks import CHECK, FOREIGN, HIDDEN, UNIQUE, Attack, Of
+from tests.db.attack import CHECK, FOREIGN, HIDDEN, UNIQUE, Attack, Of
 
 TABLES = ("enrolment", "enrolment_piece", "enrolment_decision", "bank_account", "bank_account_change")
 NOT_ATTACKED = {"bank_account_masked_unique": "weaker than the primary key: what a foreign key points at"}

@@ -15,9 +15,17 @@ from sons_tracker.rules import lifecycle
 from tests import factories_endings as end
 from tests import factories_orders as make
 from tests.databases import Database
+from tests.db.attack import (
+    Attack,
+    World,
+    act_as,
+    insert,
+    lift,
+    refuses_alone,
+    succeeds_without,
+    undone,
+)
 from tests.db.ending_attacks import ATTACKS, DATA_TABLES, NOT_ATTACKED, TABLES
-from tests.db.order_attacks import Attack
-from tests.db.test_order_constraints import World, act_as, carry_out, insert, lift, undone
 from tests.factories import Account, an_account
 from tests.factories_life import Life, a_deposited_order
 
@@ -134,41 +142,17 @@ def _insertable(row: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.name)
 async def test_the_guard_refuses_by_its_name_and_alone(world: World, attack: Attack) -> None:
-    async with undone(world.owner):
-        for guard in attack.lifted:
-            await lift(world.owner, guard)
-        if attack.sqlstate is None:  # a policy that hides: nothing is found
-            with pytest.raises(AssertionError):
-                await carry_out(world, attack)
-            return
-        with pytest.raises(asyncpg.PostgresError) as caught:
-            await carry_out(world, attack)
-        assert caught.value.sqlstate == attack.sqlstate, caught.value
-        if attack.sqlstate != "42501":  # row-level security does not name its policy
-            assert caught.value.constraint_name == attack.guard
+    await refuses_alone(world, attack)
 
 
 @pytest.mark.scoreboard(12)
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.name)
 async def test_without_the_guard_the_attack_succeeds(world: World, attack: Attack) -> None:
-    async with undone(world.owner):
-        for guard in (*attack.lifted, attack.guard):
-            await lift(world.owner, guard)
-        await carry_out(world, attack)
+    await succeeds_without(world, attack)
 
 
 async def test_every_guard_of_these_tables_is_attacked(world: World) -> None:
-    rows = await world.owner.fetch(
-        "select conname as name from pg_constraint"
-        " where conrelid::regclass::text = any($1) and contype in ('c', 'f', 'p', 'u', 'x')"
-        " union select tgname from pg_trigger where tgrelid::regclass::text = any($1) and not tgisinternal"
-        " union select policyname from pg_policies where 'sons.' || tablename = any($1)"
-        " union select indexrelid::regclass::text from pg_index"
-        " where indrelid::regclass::text = any($1) and indisunique and not exists"
-        " (select from pg_constraint where conindid = indexrelid)",
-        [f"sons.{table}" for table in TABLES],
-    )
-    guards = {row["name"].removeprefix("sons.") for row in rows} | {"deadline_asked"}
+    guards = await guards_of(world.owner, TABLES) | {"deadline_asked"}
     attacked = {attack.guard for attack in ATTACKS}
     assert guards - attacked - set(NOT_ATTACKED) == set(), "a guard without an attack"
     assert set(NOT_ATTACKED) <= guards - attacked, "an exception that excuses nothing"

@@ -10,10 +10,18 @@ import pytest
 
 from tests.databases import Database
 from tests.db import lot_attacks, order_attacks, va_attacks
+from tests.db.attack import (
+    Attack,
+    World,
+    act_as,
+    guards_of,
+    insert,
+    refuses_alone,
+    succeeds_without,
+    undone,
+)
 from tests.db.life_attacks import ATTACKS, NOT_ATTACKED, TABLES
 from tests.db.life_world import a_world
-from tests.db.order_attacks import Attack
-from tests.db.test_order_constraints import World, act_as, carry_out, insert, lift, undone
 
 # What the application may change of a row; of every other table of an order's life, nothing.
 UPDATABLE = {
@@ -53,41 +61,17 @@ async def world(module_database: Database) -> AsyncIterator[World]:
 
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.name)
 async def test_the_guard_refuses_by_its_name_and_alone(world: World, attack: Attack) -> None:
-    async with undone(world.owner):
-        for guard in attack.lifted:
-            await lift(world.owner, guard)
-        if attack.sqlstate is None:  # a policy that hides: nothing is reached
-            with pytest.raises(AssertionError):
-                await carry_out(world, attack)
-            return
-        with pytest.raises(asyncpg.PostgresError) as caught:
-            await carry_out(world, attack)
-        assert caught.value.sqlstate == attack.sqlstate, caught.value
-        if attack.sqlstate != "42501":  # row-level security does not name its policy
-            assert caught.value.constraint_name == attack.guard
+    await refuses_alone(world, attack)
 
 
 @pytest.mark.scoreboard(12)
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.name)
 async def test_without_the_guard_the_attack_succeeds(world: World, attack: Attack) -> None:
-    async with undone(world.owner):
-        for guard in (*attack.lifted, attack.guard):
-            await lift(world.owner, guard)
-        await carry_out(world, attack)
+    await succeeds_without(world, attack)
 
 
 async def test_every_guard_of_the_life_of_an_order_is_attacked(world: World) -> None:
-    rows = await world.owner.fetch(
-        "select conname as name from pg_constraint"
-        " where conrelid::regclass::text = any($1) and contype in ('c', 'f', 'p', 'u', 'x')"
-        " union select tgname from pg_trigger where tgrelid::regclass::text = any($1) and not tgisinternal"
-        " union select policyname from pg_policies where 'sons.' || tablename = any($1)"
-        " union select indexrelid::regclass::text from pg_index"
-        " where indrelid::regclass::text = any($1) and indisunique and not exists"
-        " (select from pg_constraint where conindid = indexrelid)",
-        [f"sons.{table}" for table in TABLES],
-    )
-    guards = {row["name"].removeprefix("sons.") for row in rows}
+    guards = await guards_of(world.owner, TABLES)
     attacked = {attack.guard for attack in ATTACKS}
     elsewhere = {attack.guard for attack in (*va_attacks.ATTACKS, *lot_attacks.ATTACKS)}
     assert guards - attacked - elsewhere - set(NOT_ATTACKED) == set(), "a guard without an attack"

@@ -18,8 +18,8 @@ from sons_tracker.operations.actors import ROLES_BY_KIND
 from sons_tracker.rules import lifecycle
 from sons_tracker.rules.lifecycle import Transition
 from tests.databases import Database
+from tests.db.attack import World, undone
 from tests.db.life_world import a_world
-from tests.db.test_order_constraints import World, undone
 from tests.rules.lifecycle_page import ROLES
 
 MOVED = "ZZ000"

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from tests.db.order_attacks import CHECK, FOREIGN, HIDDEN, UNIQUE, Attack, Of
+from tests.db.attack import CHECK, FOREIGN, HIDDEN, UNIQUE, Attack, Of
 
 TABLES = ("va_transition", "va", "va_line", "va_signature", "invoice", "invoice_line")
 DATA_TABLES = TABLES[1:]
