@@ -17,6 +17,7 @@ from tests.db.attack import (
     Attack,
     World,
     act_as,
+    guards_of,
     insert,
     lift,
     refuses_alone,
