@@ -112,10 +112,12 @@ _BY_ORDER = """, account as (select order_id, __SUMS__ group by order_id
   from ledger_entry where movement <> 'planned' group by order_id, movement, at
 )"""
 # The same for what of an order stands in each region; an ESSMS is where its latest row of the register says.
-_BY_REGION = """, places as (
-  select distinct on (e.finess_geographique) e.finess_geographique, r.region from establishment e
+_BY_REGION = """, places as ( -- the latest row has the greatest « 2022-01-0375 »: hashed, not sorted
+  select e.finess_geographique, r.region
+  from (select finess_geographique,
+          substr(max(valid_from::text || coalesce(departement, '')), 11) as departement
+        from establishment group by finess_geographique) e
   left join unnest($6::text[], $7::text[]) as r (departement, region) on r.departement = e.departement
-  order by e.finess_geographique, e.valid_from desc
 ), account as (select order_id, finess_geographique, __SUMS__ group by order_id, finess_geographique
 ), shares as (
   select l.order_id, p.region, sum(coalesce(a.received, 0))::bigint as received,
@@ -205,6 +207,11 @@ async def forecast(
         f" {grouping}"
     )
     async with transaction(actor.context, read_only=True) as con:
+        # whole tables are hashed once and not sorted on disk; what runs once is not worth compiling
+        await con.execute(
+            "select set_config('work_mem', '64MB', true), set_config('enable_mergejoin', 'off', true),"
+            " set_config('jit', 'off', true)"
+        )
         rows = await con.fetch(
             sql,
             actor.role in _SEES_ALL,
