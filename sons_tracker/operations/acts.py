@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, TypeVar
+from uuid import UUID
 
 import asyncpg
 
@@ -13,7 +14,7 @@ from sons_tracker.db import journal
 from sons_tracker.db.engine import retrying, savepoint, transaction
 from sons_tracker.operations.actors import Actor
 from sons_tracker.operations.idempotency import Answer, Key, keep_answer, open_key
-from sons_tracker.operations.outbox import announce
+from sons_tracker.operations.outbox import Announcement, announce_all
 from sons_tracker.rules.actions import Reason
 from sons_tracker.rules.dossier import Dossier
 
@@ -28,6 +29,16 @@ class Refused:
     object_kind: str
     object_id: str
     reasons: tuple[Reason, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OrderParties:
+    """An order and who is told of it."""
+
+    id: UUID
+    number: str
+    supplier_id: UUID
+    og_id: UUID
 
 
 class _UndoneError(Exception):
@@ -84,7 +95,22 @@ async def tell(
     facts: Mapping[str, Any],
 ) -> None:
     """Journals an event of an order and announces it to its supplier and its OG, with the same facts."""
-    facts = {"order_number": dossier.number, **facts}
-    await journal.record(con, actor, at, event, "order", str(dossier.id), facts)
-    parties = (dossier.supplier_id, dossier.og_id)
-    await announce(con, at, event, "order", str(dossier.id), parties, facts)
+    order = OrderParties(dossier.id, dossier.number, dossier.supplier_id, dossier.og_id)
+    await tell_all(con, actor, event, [(order, at, facts)])
+
+
+async def tell_all(
+    con: asyncpg.Connection,
+    actor: Actor,
+    event: str,
+    said: Sequence[tuple[OrderParties, datetime, Mapping[str, Any]]],
+) -> None:
+    """The same event of many orders, each with its instant and its facts, in two statements."""
+    entries, announced = [], []
+    for order, at, plain in said:
+        facts, order_id = {"order_number": order.number, **plain}, str(order.id)
+        entries.append(journal.Entry(at, event, "order", order_id, facts))
+        parties = (order.supplier_id, order.og_id)
+        announced.append(Announcement(at, event, "order", order_id, parties, facts))
+    await journal.record_all(con, actor, entries)
+    await announce_all(con, announced)

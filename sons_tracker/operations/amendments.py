@@ -190,7 +190,7 @@ async def agree(
             list(found.removed),
             at,
         )
-        await unplan(con, at, order_id, "removed", essms=found.removed)
+        await unplan(con, {order_id: at}, "removed", essms=found.removed)
         await _tell(con, actor, at, "agreed", dossier, amendment_id, found.removed)
         return await _load(con, actor, order_id, amendment_id, law, at)
 

@@ -54,16 +54,27 @@ class Due:
         return self.due_at, self.rule, self.object_id
 
 
-Effect: TypeAlias = Callable[[asyncpg.Connection, Due, datetime], Awaitable[None]]
-"""What a deadline does, in the transaction of the tick and as the scheduler: `(con, due, at)`.
+Effect: TypeAlias = Callable[[asyncpg.Connection, Sequence[Due], datetime], Awaitable[None]]
+"""What deadlines of one kind do, in the transaction of the tick and as the scheduler: `(con, dues, at)`.
 
-Everything that it writes is dated `due.due_at`; `at`, the business instant of the tick, is only for what
-must not be dated before it was known. What it raises is undone and logged, and the deadline stays due.
+At most one deadline of an order comes at a time. Everything that is written is dated by its own `due_at`;
+`at`, the business instant of the tick, is only for what must not be dated before it was known. What it raises
+is undone, and looked for by halves: the deadline that fails alone is logged, and stays due.
 """
 
 
-async def only_told(con: asyncpg.Connection, due: Due, at: datetime) -> None:
+async def only_told(con: asyncpg.Connection, dues: Sequence[Due], at: datetime) -> None:
     """The effect of what is journaled and announced, and nothing more."""
+
+
+def one_by_one(effect: Callable[[asyncpg.Connection, Due, datetime], Awaitable[None]]) -> Effect:
+    """The effect of what comes seldom: one deadline after the other."""
+
+    async def of_each(con: asyncpg.Connection, dues: Sequence[Due], at: datetime) -> None:
+        for due in dues:
+            await effect(con, due, at)
+
+    return of_each
 
 
 # What is checked at the commit would otherwise fail there, and take the whole batch with it, tick after tick.
@@ -192,8 +203,7 @@ async def _fire(
             try:
                 async with savepoint(con):
                     reached = await _reach(con, at, part)
-                    for due in reached:
-                        await effect(con, due, at)
+                    await effect(con, reached, at)
                     await con.execute(_CHECK_NOW)
             except Exception as error:
                 if con.is_closed() or isinstance(error, _WHOLE_AGAIN):
@@ -244,8 +254,8 @@ def _effects() -> Mapping[str, Effect]:
     return EFFECTS
 
 
-async def _unknown(con: asyncpg.Connection, due: Due, at: datetime) -> None:
-    raise LookupError(f"no effect is known for deadlines of kind {due.kind}")
+async def _unknown(con: asyncpg.Connection, dues: Sequence[Due], at: datetime) -> None:
+    raise LookupError(f"no effect is known for deadlines of kind {dues[0].kind}")
 
 
 def _holder(due: Due) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,7 +12,7 @@ from uuid import UUID
 import asyncpg
 
 from sons_tracker.operations.actors import Actor
-from sons_tracker.operations.acts import tell
+from sons_tracker.operations.acts import OrderParties, tell_all
 from sons_tracker.operations.recoveries import open_recovery
 from sons_tracker.rules.dossier import Dossier
 
@@ -36,81 +38,104 @@ class Ending:
 async def end_order(
     con: asyncpg.Connection, actor: Actor, at: datetime, dossier: Dossier, ending: Ending
 ) -> None:
-    """Ends an open order in the caller's transaction; the dossier was loaded with its lock.
+    """Ends an open order in the caller's transaction; its dossier was loaded with its lock."""
+    order = OrderParties(dossier.id, dossier.number, dossier.supplier_id, dossier.og_id)
+    await end_orders(con, actor, [(order, at)], ending)
 
-    Its live requests become inadmissible, what was due is no longer, what is planned is taken back from the
-    ledger, its deadlines are superseded. Its ESSMS are freed, unless money is out: a paid advance opens a
+
+async def end_orders(
+    con: asyncpg.Connection, actor: Actor, ends: Sequence[tuple[OrderParties, datetime]], ending: Ending
+) -> None:
+    """Ends open orders, each at its instant, in sets: the clôture meets thousands at once. The caller's
+    transaction holds them.
+
+    Their live requests become inadmissible, what was due is no longer, what is planned is taken back from the
+    ledger, their deadlines are superseded. Their ESSMS are freed, unless money is out: a paid advance opens a
     recovery, and the ESSMS are freed when the ordre de recouvrement is issued. The parties are told.
     """
-    await con.execute("update purchase_order set state = $2 where id = $1", dossier.id, ending.after)
+    instants = {order.id: at for order, at in ends}
+    ids, ats = list(instants), list(instants.values())
+    await con.execute("update purchase_order set state = $2 where id = any($1)", ids, ending.after)
     await con.execute(
-        "update financing_request set state = 'inadmissible', decided_at = $2, decided_by = $3, reason = $4"
-        " where order_id = $1 and state in ('requested', 'to_correct', 'validated')",
-        dossier.id,
-        at,
+        "update financing_request r set state = 'inadmissible', decided_at = e.at, decided_by = $3,"
+        " reason = $4 from unnest($1::uuid[], $2::timestamptz[]) as e (id, at)"
+        " where r.order_id = e.id and r.state in ('requested', 'to_correct', 'validated')",
+        ids,
+        ats,
         actor.person_id,
         f"La commande a pris fin : {ending.source}",
     )
     await con.execute(
         "update payment set state = 'planned', due_ttc_cents = null, due_at = null"
-        " where order_id = $1 and state in ('due', 'returned')",
-        dossier.id,
+        " where order_id = any($1) and state in ('due', 'returned')",
+        ids,
     )
-    await unplan(con, at, dossier.id, "order_ended")
+    await unplan(con, instants, "order_ended")
     if ending.reason != DELAY_PASSED:  # that order may reopen, and meet its fermeture and its clôture (C16)
         await con.execute(
-            "update deadline set superseded_at = $2"
-            " where order_id = $1 and fired_at is null and superseded_at is null and due_at >= $2",
-            dossier.id,
-            at,
+            "update deadline d set superseded_at = e.at"
+            " from unnest($1::uuid[], $2::timestamptz[]) as e (id, at) where d.order_id = e.id"
+            " and d.fired_at is null and d.superseded_at is null and d.due_at >= e.at",
+            ids,
+            ats,
         )
-    out = [payment for payment in dossier.payments if payment.state in MONEY_OUT]
+    out = await con.fetch(
+        "select id, order_id, state, due_ttc_cents from payment where order_id = any($1) and state = any($2)"
+        " order by order_id, kind",
+        ids,
+        list(MONEY_OUT),
+    )
     for payment in out:
-        if payment.state == "paid" and payment.due_ttc_cents is not None:
-            await open_recovery(
-                con, actor, at, payment.id, payment.due_ttc_cents, ending.reason, ending.source
-            )
-    freed = 0 if out else await release_claims(con, at, dossier.id, ending.after)
-    facts = {**ending.facts, "reason": ending.reason, "source": ending.source, "essms_freed": freed}
-    await tell(con, actor, at, f"order.{ending.after}", dossier, facts)
+        if payment["state"] == "paid":
+            at, due = instants[payment["order_id"]], payment["due_ttc_cents"]
+            await open_recovery(con, actor, at, payment["id"], due, ending.reason, ending.source)
+    held = {payment["order_id"] for payment in out}
+    free = {order_id: at for order_id, at in instants.items() if order_id not in held}
+    freed = await release_claims(con, free, ending.after)
+    why = {**ending.facts, "reason": ending.reason, "source": ending.source}
+    said = [(order, at, {**why, "essms_freed": freed[order.id]}) for order, at in ends]
+    await tell_all(con, actor, f"order.{ending.after}", said)
 
 
 async def unplan(
     con: asyncpg.Connection,
-    at: datetime,
-    order_id: UUID,
+    instants: Mapping[UUID, datetime],
     cause: str,
     *,
     essms: tuple[str, ...] | None = None,
     kind: str | None = None,
 ) -> None:
-    """Takes back from the ledger what is planned for an order, for some of its ESSMS, or for one kind of
-    payment: one row per line and payment that is not at zero already."""
+    """Takes back from the ledger what is planned for orders, each at its instant, for some of their ESSMS, or
+    for one kind of payment: one row per line and payment that is not at zero already."""
     await con.execute(
         "insert into ledger_entry (order_id, finess_geographique, supplier_id, og_id, payment_id, movement,"
         " amount_ttc_cents, at, cause)"
-        " select order_id, finess_geographique, supplier_id, og_id, payment_id, 'planned',"
-        " -sum(amount_ttc_cents), $2, $3 from ledger_entry"
-        " where order_id = $1 and movement = 'planned'"
-        " and ($4::text[] is null or finess_geographique = any($4))"
-        " and ($5::text is null or payment_id in"
-        " (select id from payment where order_id = $1 and kind = $5))"
-        " group by order_id, finess_geographique, supplier_id, og_id, payment_id"
-        " having sum(amount_ttc_cents) <> 0 order by finess_geographique, payment_id",
-        order_id,
-        at,
+        " select l.order_id, l.finess_geographique, l.supplier_id, l.og_id, l.payment_id, 'planned',"
+        " -sum(l.amount_ttc_cents), e.at, $3"
+        " from unnest($1::uuid[], $2::timestamptz[]) as e (id, at) join ledger_entry l on l.order_id = e.id"
+        " where l.movement = 'planned' and ($4::text[] is null or l.finess_geographique = any($4))"
+        " and ($5::text is null or l.payment_id in"
+        " (select id from payment where order_id = any($1) and kind = $5))"
+        " group by l.order_id, l.finess_geographique, l.supplier_id, l.og_id, l.payment_id, e.at"
+        " having sum(l.amount_ttc_cents) <> 0 order by l.finess_geographique, l.payment_id",
+        list(instants),
+        list(instants.values()),
         cause,
         None if essms is None else list(essms),
         kind,
     )
 
 
-async def release_claims(con: asyncpg.Connection, at: datetime, order_id: UUID, reason: str) -> int:
-    """Frees what an order still holds; returns the number of ESSMS."""
-    done: str = await con.execute(
-        "update claim set released_at = $2, release_reason = $3 where order_id = $1 and released_at is null",
-        order_id,
-        at,
+async def release_claims(
+    con: asyncpg.Connection, instants: Mapping[UUID, datetime], reason: str
+) -> Counter[UUID]:
+    """Frees what orders still hold, each at its instant; returns the number of ESSMS of each."""
+    freed = await con.fetch(
+        "update claim c set released_at = e.at, release_reason = $3"
+        " from unnest($1::uuid[], $2::timestamptz[]) as e (id, at)"
+        " where c.order_id = e.id and c.released_at is null returning c.order_id",
+        list(instants),
+        list(instants.values()),
         reason,
     )
-    return int(done.rpartition(" ")[2])
+    return Counter(row["order_id"] for row in freed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
@@ -10,15 +11,16 @@ import asyncpg
 from sons_tracker.db.engine import savepoint
 from sons_tracker.law import load
 from sons_tracker.operations.actors import SCHEDULER, Actor
-from sons_tracker.operations.acts import tell
+from sons_tracker.operations.acts import OrderParties, tell, tell_all
 from sons_tracker.operations.calendar_moves import follow_calendar
 from sons_tracker.operations.deadlines import Due
 from sons_tracker.operations.dossier import load_dossier
-from sons_tracker.operations.endings import DELAY_PASSED, Ending, end_order
+from sons_tracker.operations.endings import DELAY_PASSED, Ending, end_order, end_orders
 from sons_tracker.operations.requests import known_on
 from sons_tracker.rules.catalogue import READINGS, RULES
 from sons_tracker.rules.context import dispositif_of
 from sons_tracker.rules.dossier import Dossier
+from sons_tracker.rules.lifecycle import OPEN_STATES
 from sons_tracker.rules.referencing import delay_finding
 from sons_tracker.rules.verdicts import Outcome
 
@@ -37,23 +39,38 @@ async def complete_file_passed(con: asyncpg.Connection, due: Due, at: datetime) 
     await end_order(con, SCHEDULER, due.due_at, dossier, ending)
 
 
-async def cloture_passed(con: asyncpg.Connection, due: Due, at: datetime) -> None:
+_MET = """
+select o.id, o.number, o.supplier_id, o.og_id, o.state,
+  exists (select from financing_request r where r.order_id = o.id and r.kind = 'solde'
+          and r.state <> 'inadmissible') as asked,
+  exists (select from va v where v.order_id = o.id and v.state = 'signed') as signed,
+  exists (select from payment p where p.order_id = o.id and p.kind = 'advance'
+          and p.state in ('paid', 'to_recover')) as advanced
+from purchase_order o where o.id = any($1) and o.state = any($2) order by o.id for no key update
+"""
+
+
+async def clotures_passed(con: asyncpg.Connection, dues: Sequence[Due], at: datetime) -> None:
     """The clôture (R21, R22): what is not performed lapses, and a paid advance is to recover (S0:1666).
 
     A solde asked in time goes on. A VA signed in time whose solde was not asked leaves the advance to a
     reviewer (C15); when no advance is out there is nothing to review.
     """
-    dossier = await _dossier(con, due, due.due_at)
-    if not dossier.is_open or dossier.request("solde") is not None:
-        return
-    performed = dossier.va is not None and dossier.va.state == "signed"
-    if performed and dossier.state == "validated" and dossier.advance_is_out:
-        await con.execute("update purchase_order set state = 'to_review' where id = $1", dossier.id)
+    instants = {due.order_id: due.due_at for due in dues}
+    met = [row for row in await con.fetch(_MET, list(instants), list(OPEN_STATES)) if not row["asked"]]
+    held, lost = [], []
+    for row in met:
+        performed = row["state"] == "validated" and row["signed"] and row["advanced"]
+        order = OrderParties(row["id"], row["number"], row["supplier_id"], row["og_id"])
+        (held if performed else lost).append((order, instants[order.id]))
+    if held:
+        to_review = "update purchase_order set state = 'to_review' where id = any($1)"
+        await con.execute(to_review, [order.id for order, _ in held])
         facts = {"rule": "R22", "reading": READINGS["C15"].title}
-        await tell(con, SCHEDULER, due.due_at, "order.to_review", dossier, facts)
-        return
-    ending = Ending("lapsed", "cloture", str(RULES["R22"].source), {"rule": "R22"})
-    await end_order(con, SCHEDULER, due.due_at, dossier, ending)
+        await tell_all(con, SCHEDULER, "order.to_review", [(order, at, facts) for order, at in held])
+    if lost:
+        ending = Ending("lapsed", "cloture", str(RULES["R22"].source), {"rule": "R22"})
+        await end_orders(con, SCHEDULER, lost, ending)
 
 
 async def referencing_came(con: asyncpg.Connection, due: Due, at: datetime) -> None:

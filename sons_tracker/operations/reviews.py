@@ -88,7 +88,7 @@ async def settle_review(
             state = "waiting_referencing" if waits else "submitted"
         await con.execute("update purchase_order set state = $2 where id = $1", order_id, state)
         if rejected:
-            await release_claims(con, at, order_id, "rejected")
+            await release_claims(con, {order_id: at}, "rejected")
             await con.execute(
                 "update deadline set superseded_at = $2 where order_id = $1 and fired_at is null"
                 " and superseded_at is null",
@@ -136,7 +136,7 @@ async def settle_advance(
             return Settled(order_id, dossier.number, "lapsed")
         if not dossier.advance_is_out:
             return Refused("review.refused", "order", str(order_id), (_GIVEN_BACK,))
-        await unplan(con, at, order_id, "order_ended", kind="solde")
+        await unplan(con, {order_id: at}, "order_ended", kind="solde")
         await con.execute("update purchase_order set state = 'settled' where id = $1", order_id)
         # what was advanced for an ESSMS that left the perimeter has no solde left to be compensated in (C10)
         advance = dossier.payment("advance")

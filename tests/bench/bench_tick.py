@@ -4,7 +4,7 @@
 closings and their six reminders), brings so many deadlines into one day, and ticks once the day is over:
 reminders, which are told in sets; a mixture of which one in five is a clôture; clôtures alone, where each
 order lapses, frees its ESSMS and tells its parties. Then an idle tick, and three processes' worth of ticks
-at once. Prints seconds and the growth of memory; with `--assert` it exits 1 when the mixture misses 10 s.
+at once. Prints seconds and the growth of memory; with `--assert` it exits 1 when one of them misses 10 s.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class Bench:
 
 
 async def measure(orders: int, due: int) -> float:
-    """The whole run; returns the seconds of the mixture."""
+    """The whole run; returns the seconds of the slowest tick of one process."""
     home = make_home()
     settings = Settings.from_env({"SONS_HOME": str(home), "SONS_PG_BIN": os.environ.get("SONS_PG_BIN", "")})
     async with open_database(settings) as database:
@@ -95,14 +95,14 @@ async def measure(orders: int, due: int) -> float:
         await bench.bring("cloture", due // 5)
         mixture = await bench.timed("rappels et une clôture sur cinq")
         await bench.bring("cloture", due)
-        await bench.timed("clôtures, chaque commande caduque")
+        slowest = max(mixture, await bench.timed("clôtures, chaque commande caduque"))
         await bench.bring("cloture", due)
         await bench.timed("clôtures, trois passages à la fois", ticks=3)
         await bench.timed("rien n'est dû, après tout cela")
         await engine.stop()
         await owner.close()
     shutil.rmtree(home)
-    return mixture
+    return slowest
 
 
 def main() -> int:

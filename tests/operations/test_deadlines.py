@@ -207,7 +207,7 @@ async def test_an_effect_that_fails_leaves_its_order_where_it_was_and_the_others
         await fails(con, due, at)
 
     await plan(sick, "sickness", REMINDER + timedelta(days=1))
-    monkeypatch.setitem(EFFECTS, "sickness", counted)
+    monkeypatch.setitem(EFFECTS, "sickness", deadlines.one_by_one(counted))
     fired = await tick(LONG_AFTER)
     assert calls == 1
     assert [due.kind for due in fired if due.order_id == sick.order_id] == ["reminder"]
@@ -234,11 +234,11 @@ async def test_an_effect_that_fails_among_many_is_found_and_sinks_alone(
     lapses = EFFECTS["cloture"]
 
     async def sometimes(con: asyncpg.Connection, due: Due, at: datetime) -> None:
-        await lapses(con, due, at)
+        await lapses(con, [due], at)
         if due.order_id == sick.order_id:
             raise ZeroDivisionError
 
-    monkeypatch.setitem(EFFECTS, "cloture", sometimes)
+    monkeypatch.setitem(EFFECTS, "cloture", deadlines.one_by_one(sometimes))
     await tick(LONG_AFTER)
     for order in orders:
         expected = "submitted" if order is sick else "lapsed"
@@ -259,7 +259,7 @@ async def test_an_effect_that_the_commit_would_refuse_fails_alone(monkeypatch: p
 
     sick, sound = await life.a_deposited_order(owner), await life.a_deposited_order(owner)
     await tick(LONG_AFTER)
-    monkeypatch.setitem(EFFECTS, "halves", halves)
+    monkeypatch.setitem(EFFECTS, "halves", deadlines.one_by_one(halves))
     await plan(sick, "halves", LONG_AFTER)
     await plan(sound, "notice", LONG_AFTER)
     fired = await tick(LONG_AFTER + MOMENT)
@@ -302,7 +302,7 @@ async def test_what_an_effect_supersedes_never_fires(monkeypatch: pytest.MonkeyP
         )
 
     order = await life.a_deposited_order(owner)
-    monkeypatch.setitem(EFFECTS, "ends", ends)
+    monkeypatch.setitem(EFFECTS, "ends", deadlines.one_by_one(ends))
     await plan(order, "ends", REMINDER + timedelta(days=1))
     fired = await tick(LONG_AFTER)  # all of them are due at once, in one batch
     assert [due.kind for due in fired] == ["reminder", "ends"]
@@ -325,7 +325,7 @@ async def test_what_an_effect_plans_in_the_past_fires_in_the_same_tick(
             due.og_id,
         )
 
-    monkeypatch.setitem(EFFECTS, "again", again)
+    monkeypatch.setitem(EFFECTS, "again", deadlines.one_by_one(again))
     await plan(order, "again", AT)
     assert [due.kind for due in await tick(AT + timedelta(days=2))] == ["again", "notice"]
 
@@ -342,7 +342,7 @@ async def test_a_deadlock_asks_for_the_batch_again_and_nothing_is_left(
         if times == 1:
             await con.execute("do $$ begin raise exception 'met' using errcode = '40P01'; end $$")
 
-    monkeypatch.setitem(EFFECTS, "meets", meets)
+    monkeypatch.setitem(EFFECTS, "meets", deadlines.one_by_one(meets))
     await plan(order, "meets", AT)
     assert [due.kind for due in await tick(AT + MOMENT)] == ["meets"]
     assert times == 2

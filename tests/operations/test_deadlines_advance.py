@@ -66,7 +66,7 @@ async def test_the_clock_stands_just_after_each_due_instant(
         role = await con.fetchval("select current_role_name()")
         stood.append((due.due_at, at, await business_instant(con), role))
 
-    monkeypatch.setitem(EFFECTS, "looks", looks)
+    monkeypatch.setitem(EFFECTS, "looks", deadlines.one_by_one(looks))
     dues = [AT + timedelta(days=n, hours=n % 5) for n in (3, 1, 2, 2, 9)]
     await plan("looks", dues)
     done = await jump(AT + timedelta(days=5))
@@ -117,7 +117,7 @@ async def test_an_effect_that_fails_is_tried_once_and_told(
         tried += 1
         raise ZeroDivisionError
 
-    monkeypatch.setitem(EFFECTS, "fails", fails)
+    monkeypatch.setitem(EFFECTS, "fails", deadlines.one_by_one(fails))
     await plan("fails", [AT])
     await plan("notice", [AT + timedelta(days=n) for n in range(1, 9)])
     done = await jump(AT + timedelta(days=30))
