@@ -33,6 +33,8 @@ from (values
   (array['submitted', 'waiting_referencing', 'to_review', 'to_correct', 'validated'], 'lapsed',
    'cloture', array['scheduler']),
   (array['validated'], 'to_review', 'cloture', array['scheduler']),
+  (array['validated'], 'to_review', 'solde_refused', array['reviewer']),
+  (array['validated'], 'lapsed', 'solde_refused', array['reviewer']),
   (array['to_review'], 'settled', 'advance_kept', array['reviewer']),
   (array['to_review'], 'lapsed', 'advance_reclaimed', array['reviewer'])
 ) as e (befores, after, event, roles), unnest(e.befores) as b, unnest(e.roles) as r;

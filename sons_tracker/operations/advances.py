@@ -13,6 +13,7 @@ from sons_tracker.operations.actors import Actor, require
 from sons_tracker.operations.acts import Refused, perform, tell
 from sons_tracker.operations.dossier import load_dossier
 from sons_tracker.operations.idempotency import Answer, Key
+from sons_tracker.operations.lapses import refused_after_cloture
 from sons_tracker.operations.requests import known_on
 from sons_tracker.operations.requests_filed import (
     RequestView,
@@ -176,6 +177,8 @@ async def refuse_request(
             await _close_unanswered(con, actor, at, dossier.correction.id)
         facts = {"request_id": str(request_id), "reason": reason, "reasons": [reason]}
         await tell(con, actor, at, f"{kind}.inadmissible", dossier, facts)
+        if kind == "solde":
+            await refused_after_cloture(con, actor, at, dossier)
         return await view_request(con, actor, request_id)
 
     return await perform(actor, at, key, work, render)

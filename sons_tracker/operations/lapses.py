@@ -58,7 +58,8 @@ async def clotures_passed(con: asyncpg.Connection, dues: Sequence[Due], at: date
     """
     instants = {due.order_id: due.due_at for due in dues}
     met = [row for row in await con.fetch(_MET, list(instants), list(OPEN_STATES)) if not row["asked"]]
-    held, lost = [], []
+    held: list[tuple[OrderParties, datetime]] = []
+    lost: list[tuple[OrderParties, datetime]] = []
     for row in met:
         performed = row["state"] == "validated" and row["signed"] and row["advanced"]
         order = OrderParties(row["id"], row["number"], row["supplier_id"], row["og_id"])
@@ -71,6 +72,29 @@ async def clotures_passed(con: asyncpg.Connection, dues: Sequence[Due], at: date
     if lost:
         ending = Ending("lapsed", "cloture", str(RULES["R22"].source), {"rule": "R22"})
         await end_orders(con, SCHEDULER, lost, ending)
+
+
+async def refused_after_cloture(
+    con: asyncpg.Connection, actor: Actor, at: datetime, dossier: Dossier
+) -> None:
+    """A solde has just been declared inadmissible: when the clôture has already met the order, what it would
+    have done without that request is done now (R22, C15). The dossier is that of before the refusal."""
+    passed = await con.fetchval(
+        "select exists (select from deadline where order_id = $1 and kind = 'cloture'"
+        " and fired_at is not null) and not exists (select from deadline where order_id = $1"
+        " and kind = 'cloture' and fired_at is null and superseded_at is null)",
+        dossier.id,
+    )
+    if not passed:
+        return
+    advance = dossier.payment("advance")
+    if advance is not None and advance.state == "paid":
+        await con.execute("update purchase_order set state = 'to_review' where id = $1", dossier.id)
+        facts = {"rule": "R22", "reading": READINGS["C15"].title}
+        await tell(con, actor, at, "order.to_review", dossier, facts)
+    else:
+        ending = Ending("lapsed", "cloture", str(RULES["R22"].source), {"rule": "R22"})
+        await end_order(con, actor, at, dossier, ending)
 
 
 async def referencing_came(con: asyncpg.Connection, due: Due, at: datetime) -> None:

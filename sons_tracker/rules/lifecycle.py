@@ -75,6 +75,9 @@ ORDER_TRANSITIONS: tuple[Transition, ...] = (
     *_edges(OPEN_STATES, "cancelled", "cancelled", *SUPPLIER, "og", "reviewer"),
     *_edges(OPEN_STATES, "lapsed", "cloture", "scheduler"),
     Transition("validated", "to_review", "cloture", ("scheduler",)),
+    # a solde declared inadmissible after the clôture leaves what the clôture would have met
+    Transition("validated", "to_review", "solde_refused", ("reviewer",)),
+    Transition("validated", "lapsed", "solde_refused", ("reviewer",)),
     Transition("to_review", "settled", "advance_kept", ("reviewer",)),
     Transition("to_review", "lapsed", "advance_reclaimed", ("reviewer",)),
 )

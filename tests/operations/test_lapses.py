@@ -9,7 +9,7 @@ import pytest
 
 from sons_tracker import law
 from sons_tracker.db.engine import transaction
-from sons_tracker.operations import deadlines, lapses, reviews
+from sons_tracker.operations import advances, deadlines, lapses, reviews
 from sons_tracker.operations.actors import LOCAL_ADMIN
 from sons_tracker.operations.acts import Refused
 from tests import factories_life as life
@@ -229,3 +229,34 @@ async def test_an_advance_kept_is_not_kept_for_an_essms_that_was_removed() -> No
         "select reason, amount_ttc_cents from recovery where order_id = $1", order.order_id
     )
     assert tuple(recovery) == ("over_advance", 87_600)
+
+
+async def test_a_solde_refused_after_the_cloture_leaves_the_advance_to_a_reviewer() -> None:
+    order = await solde.a_signed_va(owner, 2)
+    asked = await solde.an_asked_solde(owner, order)
+    await deadlines.tick(CLOTURE + SOON)
+    assert await life.state_of(owner, order) == "validated"  # asked in time: it goes on
+    told = life.Told()
+    await advances.refuse_request(
+        order.reviewer.actor, asked, order.order_id, "solde", "Facture fausse.", law.load().law,
+        CLOTURE + timedelta(days=5), make.a_key(), told,
+    )  # fmt: skip
+    assert told.outcome.state == "inadmissible"
+    assert await life.state_of(owner, order) == "to_review"
+    assert (await decide(order, False)).outcome.state == "lapsed"
+    assert (
+        await owner.fetchval("select amount_ttc_cents from recovery where order_id = $1", order.order_id)
+        == 2 * 87_600
+    )
+
+
+async def test_a_solde_refused_before_the_cloture_can_be_asked_again() -> None:
+    order = await solde.a_signed_va(owner, 1)
+    asked = await solde.an_asked_solde(owner, order)
+    told = life.Told()
+    await advances.refuse_request(
+        order.reviewer.actor, asked, order.order_id, "solde", "Facture fausse.", law.load().law,
+        solde.LATER, make.a_key(), told,
+    )  # fmt: skip
+    assert await life.state_of(owner, order) == "validated"
+    await solde.an_asked_solde(owner, order)

@@ -492,6 +492,11 @@ class Model:
         del order.requests[kind]
         if order.correction == kind:
             order.correction = None
+        if kind == "solde" and (step.order, "cloture") in self.fired:
+            if order.pay_state("advance") == "paid":
+                order.state = "to_review"
+            else:
+                self._end(order, "lapsed")
 
     def _do_ask_correction(self, step: Step) -> None:
         order, about = self.orders[step.order], str(step.args[0])

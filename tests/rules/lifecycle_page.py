@@ -55,6 +55,7 @@ THINGS = (
             "payment_returned": ("la banque retourne un versement", PRACTICE),
             "cancelled": ("une annulation est effectuée, avec ses pièces", "R29"),
             "cloture": ("la clôture est passée", "R22"),
+            "solde_refused": ("un solde est déclaré irrecevable après la clôture", "R22"),
             "advance_kept": ("l'avance est laissée au fournisseur", "C15"),
             "advance_reclaimed": ("l'avance est à rendre", "C15"),
         },
