@@ -14,6 +14,7 @@ from sons_tracker.api.contract import PUBLIC, Answer, Contract, Example
 from sons_tracker.api.strict import Day, Strict, read_query
 from sons_tracker.errors import ErrorCode, SonsError
 from sons_tracker.operations import clock, enactment
+from sons_tracker.rules.french import PARIS
 
 _TAG = "Droit"
 _MOST_ENACTMENTS = 100
@@ -188,7 +189,7 @@ async def enactments() -> EnactedLaws:
     """The laws enacted in this database."""
     found = await enactment.enacted_laws(_MOST_ENACTMENTS)
     shown = [
-        EnactedLaw(one.digest, one.enacted_at.astimezone(clock.PARIS).isoformat(timespec="seconds"))
+        EnactedLaw(one.digest, one.enacted_at.astimezone(PARIS).isoformat(timespec="seconds"))
         for one in found
     ]
     return EnactedLaws(law.load().law.digest, shown)

@@ -64,7 +64,7 @@ async def _read(by: list[str]) -> Forecast:
 
 def _show(console: Console, found: Forecast) -> None:
     from sons_tracker.exchanges.forecast_file import DIMENSION_WORDS, MEASURE_WORDS
-    from sons_tracker.operations.requests import PARIS
+    from sons_tracker.rules.french import PARIS
 
     day = date_fr(found.as_of.astimezone(PARIS).date())
     table = Table(title=f"Prévision au {day}, en euros TTC", title_justify="left", title_style="bold")

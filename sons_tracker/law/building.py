@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, time
 from typing import Any, TypeVar
-from zoneinfo import ZoneInfo
 
 from sons_tracker.law.documents import Document, Table
+from sons_tracker.rules.french import PARIS
 from sons_tracker.rules.money import parse_euros
 from sons_tracker.rules.parameters import Confiance, Etat, Parameter, Source, Version
 from sons_tracker.rules.texts import (
@@ -30,7 +30,6 @@ from sons_tracker.rules.texts import (
     Vague,
 )
 
-PARIS = ZoneInfo("Europe/Paris")
 _LAST_INSTANT = time(23, 59, 59, 999999)
 T = TypeVar("T")
 

@@ -6,9 +6,10 @@ from datetime import date, datetime
 from typing import Any
 
 from sons_tracker.errors import ErrorCode, SonsError
-from sons_tracker.law.building import PARIS, version_of
+from sons_tracker.law.building import version_of
 from sons_tracker.law.documents import Document, Table, member_of, parameters
 from sons_tracker.law.library import Library
+from sons_tracker.rules.french import PARIS
 from sons_tracker.rules.parameters import Parameter, Source, Version
 from sons_tracker.rules.texts import Limit, Opening
 

@@ -6,19 +6,17 @@ import json
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from jsonschema import Draft202012Validator, FormatChecker, SchemaError, ValidationError
 
 from sons_tracker.errors import ErrorCode, Fault, SonsError
 from sons_tracker.law.documents import StrictValidator, Table
 from sons_tracker.rules.context import dispositif_of
-from sons_tracker.rules.french import count_fr
+from sons_tracker.rules.french import PARIS, count_fr
 from sons_tracker.rules.identifiers import parse_finess
 from sons_tracker.rules.parameters import Etat
 from sons_tracker.rules.texts import Law, RequestSchema
 
-PARIS = ZoneInfo("Europe/Paris")
 _KINDS = {
     "string": "un texte", "integer": "un nombre entier", "array": "une liste", "object": "un objet",
     "boolean": "« true » ou « false »", "null": "« null »",

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Literal
-from zoneinfo import ZoneInfo
 
 import asyncpg
 
@@ -17,8 +16,8 @@ from sons_tracker.operations.actors import SCHEDULER, Actor, require
 from sons_tracker.operations.acts import Refused, perform, record_refusal
 from sons_tracker.operations.idempotency import Answer, Key
 from sons_tracker.rules.actions import Reason
+from sons_tracker.rules.french import PARIS
 
-PARIS = ZoneInfo("Europe/Paris")
 LONGEST_JUMP_YEARS = 10
 SHOWN_EVENTS = 200
 # Inside the programme: MS1-V1 is open, its first soldes are due. Not a date of the law.

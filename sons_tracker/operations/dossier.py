@@ -9,7 +9,7 @@ from uuid import UUID
 import asyncpg
 
 from sons_tracker.errors import ErrorCode, SonsError
-from sons_tracker.operations.actors import Actor
+from sons_tracker.operations.actors import SCHEDULER, SEES_ALL, Actor
 from sons_tracker.operations.enrolment import enrolment_of
 from sons_tracker.operations.requests import known_on
 from sons_tracker.rules.case import Referencing
@@ -25,7 +25,7 @@ from sons_tracker.rules.dossier import (
     OpenVerdict,
 )
 
-_SEES_ALL = frozenset({"reviewer", "payer", "pilot", "admin", "scheduler"})
+_SEES_ALL = SEES_ALL | {SCHEDULER.role}
 _HELD = ("review", "unknown")
 _UNKNOWN = "Aucune commande visible ne porte cet identifiant."
 

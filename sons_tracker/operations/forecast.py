@@ -9,14 +9,13 @@ from uuid import UUID
 
 from sons_tracker.db.engine import transaction
 from sons_tracker.exchanges.forecast_file import ForecastTable
-from sons_tracker.operations.actors import Actor, require
+from sons_tracker.operations.actors import SEES_ALL, Actor, require
 from sons_tracker.registers.regions import REGIONS
 from sons_tracker.rules.texts import Law
 
 READERS = ("editor", "distributor", "og", "reviewer", "payer", "pilot", "admin")
 DIMENSIONS = ("month", "dispositif", "editor", "region")
 MEASURES = ("engaged", "paid", "to_come", "at_risk", "conditional", "to_recover", "recovered")
-_SEES_ALL = frozenset({"reviewer", "payer", "pilot", "admin"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +213,7 @@ async def forecast(
         )
         rows = await con.fetch(
             sql,
-            actor.role in _SEES_ALL,
+            actor.role in SEES_ALL,
             actor.organisation_id,
             narrowed.dispositif,
             narrowed.editor,

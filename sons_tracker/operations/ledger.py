@@ -12,10 +12,9 @@ import asyncpg
 
 from sons_tracker.db.engine import transaction
 from sons_tracker.errors import ErrorCode, SonsError
-from sons_tracker.operations.actors import Actor
+from sons_tracker.operations.actors import SEES_ALL, Actor
 from sons_tracker.rules.ledger import Money
 
-_SEES_ALL = frozenset({"reviewer", "payer", "pilot", "admin"})
 _UNKNOWN = "Aucune commande visible ne porte cet identifiant."
 
 
@@ -78,7 +77,7 @@ async def find_ledger(actor: Actor, order: UUID | str) -> Ledger:
         row = await con.fetchrow(
             "select id, number, state from purchase_order where ($1 or supplier_id = $2 or og_id = $2)"
             " and case when $3::uuid is null then number = $4 else id = $3 end",
-            actor.role in _SEES_ALL,
+            actor.role in SEES_ALL,
             actor.organisation_id,
             order if isinstance(order, UUID) else None,
             order if isinstance(order, str) else None,

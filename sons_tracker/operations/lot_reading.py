@@ -15,7 +15,7 @@ from sons_tracker.errors import ErrorCode, SonsError
 from sons_tracker.exchanges.lot_file import LotFile, LotFileLine
 from sons_tracker.operations.actors import Actor, require
 from sons_tracker.operations.lot_views import LotLineView, LotView, lot_view
-from sons_tracker.operations.requests import PARIS
+from sons_tracker.rules.french import PARIS
 
 READERS = ("payer", "reviewer", "pilot", "admin")
 _UNKNOWN = "Aucun lot visible ne porte cet identifiant."

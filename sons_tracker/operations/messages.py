@@ -9,9 +9,8 @@ from datetime import datetime, time
 from typing import Any
 from uuid import UUID
 
-from sons_tracker.operations.clock import PARIS
 from sons_tracker.operations.notices import EVENTS
-from sons_tracker.rules.french import date_fr
+from sons_tracker.rules.french import PARIS, date_fr
 from sons_tracker.rules.money import euros_fr
 
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")

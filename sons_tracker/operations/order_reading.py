@@ -11,7 +11,7 @@ import asyncpg
 
 from sons_tracker.db.engine import transaction
 from sons_tracker.errors import ErrorCode, SonsError
-from sons_tracker.operations.actors import Actor
+from sons_tracker.operations.actors import SEES_ALL, Actor
 from sons_tracker.operations.views import (
     DeadlineView,
     Identity,
@@ -26,7 +26,6 @@ from sons_tracker.operations.views import (
 # Row-level security says the same; the code filters too, so that neither stands alone.
 _SEEN = "($1 or o.supplier_id = $2 or o.og_id = $2)"
 _FINANCED_ONCE = "R05"
-_SEES_ALL = frozenset({"reviewer", "payer", "pilot", "admin"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +82,7 @@ async def read_order(con: asyncpg.Connection, actor: Actor, order_id: UUID) -> O
     """As `find_order`, in the caller's transaction."""
     row = await con.fetchrow(
         f"select o.* from purchase_order o where {_SEEN} and o.id = $3",  # noqa: S608 - a constant
-        actor.role in _SEES_ALL,
+        actor.role in SEES_ALL,
         actor.organisation_id,
         order_id,
     )
@@ -200,7 +199,7 @@ async def list_orders(
     async with transaction(actor.context, read_only=True) as con:
         rows = await con.fetch(
             _PAGE,
-            actor.role in _SEES_ALL,
+            actor.role in SEES_ALL,
             actor.organisation_id,
             narrowed.state,
             narrowed.dispositif,

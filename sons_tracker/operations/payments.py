@@ -13,7 +13,7 @@ import asyncpg
 from sons_tracker.db import journal
 from sons_tracker.db.engine import transaction
 from sons_tracker.errors import ErrorCode, SonsError
-from sons_tracker.operations.actors import Actor, require
+from sons_tracker.operations.actors import SEES_ALL, Actor, require
 from sons_tracker.operations.acts import Refused, perform
 from sons_tracker.operations.idempotency import Answer, Key
 from sons_tracker.operations.lot_candidates import lock_candidates
@@ -21,7 +21,6 @@ from sons_tracker.operations.outbox import announce
 from sons_tracker.rules.actions import Reason
 from sons_tracker.rules.lifecycle import ORDER_WORDS, PAYMENT_WORDS
 
-_SEES_ALL = frozenset({"reviewer", "payer", "pilot", "admin"})
 _UNKNOWN_PAYMENT = "Aucun versement visible ne porte cet identifiant."
 
 
@@ -63,7 +62,7 @@ async def list_payments(actor: Actor, state: str | None, after: UUID | None, lim
             PAYMENT + "where ($1 or p.supplier_id = $2 or p.og_id = $2)"
             " and ($3::text is null or p.state = $3) and ($4::uuid is null or p.id > $4)"
             " order by p.id limit $5",
-            actor.role in _SEES_ALL,
+            actor.role in SEES_ALL,
             actor.organisation_id,
             state,
             after,

@@ -8,9 +8,9 @@ from typing import Any
 
 import asyncpg
 
-from sons_tracker.operations.requests import PARIS, known_on
+from sons_tracker.operations.requests import known_on
 from sons_tracker.rules.catalogue import RULES
-from sons_tracker.rules.french import date_fr
+from sons_tracker.rules.french import PARIS, date_fr
 from sons_tracker.rules.ledger import Move
 from sons_tracker.rules.money import euros, euros_fr
 

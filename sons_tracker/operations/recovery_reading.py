@@ -11,11 +11,10 @@ import asyncpg
 
 from sons_tracker.db.engine import transaction
 from sons_tracker.errors import ErrorCode, SonsError
-from sons_tracker.operations.actors import Actor
+from sons_tracker.operations.actors import SEES_ALL, Actor
 from sons_tracker.operations.lot_views import Tally
 from sons_tracker.operations.recovery_views import RecoverySummary, RecoveryView, StepView, recovery_actions
 
-_SEES_ALL = frozenset({"reviewer", "payer", "pilot", "admin"})
 _UNKNOWN = "Aucun recouvrement visible ne porte cet identifiant."
 
 # $1 and $2: who asks; $3: the business instant that the ages are counted to.
@@ -42,7 +41,7 @@ async def lock_recovery(con: asyncpg.Connection, actor: Actor, recovery_id: UUID
     order_id = await con.fetchval(
         "select order_id from recovery where id = $1 and ($2 or supplier_id = $3 or og_id = $3)",
         recovery_id,
-        actor.role in _SEES_ALL,
+        actor.role in SEES_ALL,
         actor.organisation_id,
     )
     if order_id is None:
@@ -63,7 +62,7 @@ async def load_recovery(
     Raises:
         SonsError: `NOT_FOUND`.
     """
-    sees_all = actor.role in _SEES_ALL
+    sees_all = actor.role in SEES_ALL
     row = await con.fetchrow(_RECOVERY + "and r.id = $4", sees_all, actor.organisation_id, at, recovery_id)
     if row is None:
         raise SonsError(ErrorCode.NOT_FOUND, _UNKNOWN)
@@ -149,7 +148,7 @@ async def list_recoveries(
 ) -> RecoveryPage:
     """A page of at most `limit` recoveries that the actor may see, their ages counted to `at`."""
     arguments = (
-        actor.role in _SEES_ALL,
+        actor.role in SEES_ALL,
         actor.organisation_id,
         at,
         narrowed.state,

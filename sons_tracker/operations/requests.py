@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime
-from zoneinfo import ZoneInfo
 
 from sons_tracker.errors import ErrorCode, Fault, SonsError
+from sons_tracker.rules.french import PARIS
 from sons_tracker.rules.identifiers import FinessGeographique, FinessJuridique
 from sons_tracker.rules.texts import Law
 
-PARIS = ZoneInfo("Europe/Paris")
 MOST_ESSMS = 2_000
 """More than any OG has; a bound of the software, not of the law."""
 

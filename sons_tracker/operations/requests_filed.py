@@ -13,14 +13,13 @@ import asyncpg
 from sons_tracker.db.engine import transaction
 from sons_tracker.errors import ErrorCode, SonsError
 from sons_tracker.law.requests import request_schema, validate_content
-from sons_tracker.operations.actors import Actor
+from sons_tracker.operations.actors import SEES_ALL, Actor
 from sons_tracker.operations.requests import known_on
 from sons_tracker.operations.views import VerdictView, verdict_from_row, verdict_view
 from sons_tracker.rules.dossier import Dossier
 from sons_tracker.rules.texts import Law
 from sons_tracker.rules.verdicts import Verdict
 
-_SEES_ALL = frozenset({"reviewer", "payer", "pilot", "admin"})
 _UNKNOWN = "Aucune demande visible ne porte cet identifiant."
 
 
@@ -150,7 +149,7 @@ async def view_request(con: asyncpg.Connection, actor: Actor, request_id: UUID) 
     Raises:
         SonsError: `NOT_FOUND`, the same for an unknown request and for another organisation's.
     """
-    row = await con.fetchrow(_ONE, actor.role in _SEES_ALL, actor.organisation_id, request_id)
+    row = await con.fetchrow(_ONE, actor.role in SEES_ALL, actor.organisation_id, request_id)
     if row is None:
         raise SonsError(ErrorCode.NOT_FOUND, _UNKNOWN)
     return _view(row)
@@ -181,7 +180,7 @@ async def find_request(actor: Actor, request_id: UUID) -> RequestView:
 async def requests_of_order(actor: Actor, order_id: UUID) -> tuple[RequestView, ...]:
     """The requests of an order, oldest first, inadmissible ones too; none when the order is not visible."""
     async with transaction(actor.context, read_only=True) as con:
-        rows = await con.fetch(_OF_ORDER, actor.role in _SEES_ALL, actor.organisation_id, order_id)
+        rows = await con.fetch(_OF_ORDER, actor.role in SEES_ALL, actor.organisation_id, order_id)
     return tuple(_view(row) for row in rows)
 
 
@@ -197,7 +196,7 @@ async def list_requests(
             " and ($3::text is null or r.state = $3) and ($4::text is null or r.kind = $4)"
             " and ($5::timestamptz is null or (r.received_at, r.id) > ($5, $6::uuid))"
             " order by r.received_at, r.id limit $7",
-            actor.role in _SEES_ALL,
+            actor.role in SEES_ALL,
             actor.organisation_id,
             state,
             kind,

@@ -9,9 +9,8 @@ from uuid import UUID
 
 from sons_tracker.operations.actors import Actor
 from sons_tracker.operations.enrolment import Enrolment
-from sons_tracker.operations.requests import PARIS
 from sons_tracker.rules.actions import Action, Reason
-from sons_tracker.rules.french import date_fr
+from sons_tracker.rules.french import PARIS, date_fr
 
 ChangeState = Literal["asked", "confirmed", "in_force", "replaced", "stopped"]
 SUPPLIER_ROLES = ("editor", "distributor")

@@ -11,13 +11,12 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sons_tracker.operations.actors import Actor
+from sons_tracker.operations.actors import SEES_ALL, Actor
 from sons_tracker.rules.assessment import Assessment
 from sons_tracker.rules.catalogue import RULES
 from sons_tracker.rules.cumul import DISCREET
 from sons_tracker.rules.verdicts import Outcome, Verdict
 
-_SEES_EVERYTHING = frozenset({"reviewer", "payer", "pilot", "admin"})
 _IN_REGISTER_RULE = "R36"
 _DISCREET_REMEDY = "Se rapprocher de l'organisme gestionnaire, ou retirer cet ESSMS de la commande."
 
@@ -166,7 +165,7 @@ def seen_by(view: OrderView, actor: Actor) -> OrderView:
     The agencies see all. An OG sees the facts of the ESSMS that the register attaches to it. Anyone else
     reads the discreet sentence where a fact belongs to another organisation.
     """
-    if actor.role in _SEES_EVERYTHING:
+    if actor.role in SEES_ALL:
         return view
     own: frozenset[str] = frozenset()
     if actor.role == "og":

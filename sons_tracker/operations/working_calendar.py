@@ -9,6 +9,7 @@ from functools import cache
 import holidays
 
 from sons_tracker.rules import schedule
+from sons_tracker.rules.french import PARIS
 
 # Departments whose holidays are not those of the rest of France, by INSEE code and as FINESS writes them, and
 # what the `holidays` library calls them: Alsace-Moselle has two more days, each territory overseas its own.
@@ -50,6 +51,6 @@ def answer_due(asked_at: datetime, working_days: int, departement: str | None = 
     Raises:
         ValueError: fewer than one day.
     """
-    first = asked_at.astimezone(schedule.PARIS).year
+    first = asked_at.astimezone(PARIS).year
     years = range(first, first + working_days // _WORKING_DAYS_A_YEAR + 2)
     return schedule.answer_due(asked_at, working_days, public_holidays(departement, years))

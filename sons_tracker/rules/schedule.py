@@ -10,16 +10,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from sons_tracker.rules.catalogue import RULES
 from sons_tracker.rules.context import Context
+from sons_tracker.rules.french import PARIS
 from sons_tracker.rules.parameters import Source, Version, required
 from sons_tracker.rules.referencing import complete_file_due_on
 from sons_tracker.rules.tariff import LineAmount
 from sons_tracker.rules.working_days import add_working_days
-
-PARIS = ZoneInfo("Europe/Paris")
 
 # The words of each kind of deadline, for lists, calendars and the terminal.
 DEADLINE_WORDS = {

@@ -19,7 +19,6 @@ from sons_tracker.errors import SonsError
 from sons_tracker.operations import deadlines
 from sons_tracker.operations.actors import LOCAL_ADMIN
 from sons_tracker.operations.clock import (
-    PARIS,
     SANDBOX_STARTS_AT,
     SHOWN_EVENTS,
     Advanced,
@@ -29,6 +28,7 @@ from sons_tracker.operations.clock import (
 )
 from sons_tracker.operations.deadlines import Due
 from sons_tracker.operations.effects import EFFECTS
+from sons_tracker.rules.french import PARIS
 from tests import factories_life as life
 from tests import factories_orders as make
 from tests.databases import Database, Server

@@ -8,7 +8,7 @@ import pytest
 
 from sons_tracker.operations.working_calendar import answer_due, departement_of, public_holidays
 from sons_tracker.rules.assessment import Assessment, assess
-from sons_tracker.rules.schedule import PARIS
+from sons_tracker.rules.french import PARIS
 from tests.rules.cases import order_case
 from tests.rules.generated import LAW
 

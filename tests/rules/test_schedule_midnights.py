@@ -17,8 +17,9 @@ import pytest
 from sons_tracker.law.building import _limit
 from sons_tracker.operations.working_calendar import answer_due, public_holidays
 from sons_tracker.rules.context import open_case
+from sons_tracker.rules.french import PARIS
 from sons_tracker.rules.parameters import Parameter, required
-from sons_tracker.rules.schedule import PARIS, deadlines, end_of_day, reminders, start_of_day
+from sons_tracker.rules.schedule import deadlines, end_of_day, reminders, start_of_day
 from sons_tracker.rules.texts import Law, Limit
 from tests.rules.cases import order_case
 from tests.rules.generated import LAW

@@ -20,8 +20,9 @@ from sons_tracker.api.strict import (
 )
 from sons_tracker.errors import ErrorCode, Fault, SonsError
 from sons_tracker.operations.order_reading import OrderSummary
-from sons_tracker.operations.requests import MOST_ESSMS, PARIS, OrderRequest, RequestedEssms
+from sons_tracker.operations.requests import MOST_ESSMS, OrderRequest, RequestedEssms
 from sons_tracker.operations.views import OrderView, VerdictView
+from sons_tracker.rules.french import PARIS
 from sons_tracker.rules.identifiers import parse_geographique, parse_juridique
 from sons_tracker.rules.money import euros, parse_euros
 

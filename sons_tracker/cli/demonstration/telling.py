@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
-from zoneinfo import ZoneInfo
 
 from rich.console import Console
 from rich.padding import Padding
@@ -18,13 +17,12 @@ from rich.text import Text
 
 from sons_tracker.operations.idempotency import Answer
 from sons_tracker.operations.views import OrderView, VerdictView
-from sons_tracker.rules.french import count_fr, date_fr
+from sons_tracker.rules.french import PARIS, count_fr, date_fr
 from sons_tracker.rules.money import euros_fr
 
 if TYPE_CHECKING:
     from sons_tracker.operations.registers import ImportReport
 
-PARIS = ZoneInfo("Europe/Paris")
 _SUPPLIERS = {
     "alpha": "Éditions Alpha",
     "beta": "Bêta Logiciels",

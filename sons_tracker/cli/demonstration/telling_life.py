@@ -10,12 +10,12 @@ from uuid import UUID
 from rich.padding import Padding
 from rich.table import Table
 
-from sons_tracker.cli.demonstration.telling import PARIS, Teller
+from sons_tracker.cli.demonstration.telling import Teller
 from sons_tracker.operations.acts import Refused
 from sons_tracker.operations.clock import Advanced
 from sons_tracker.operations.ledger import Balance, Ledger
 from sons_tracker.operations.notices import EVENTS
-from sons_tracker.rules.french import count_fr, date_fr
+from sons_tracker.rules.french import PARIS, count_fr, date_fr
 from sons_tracker.rules.money import euros_fr
 from sons_tracker.rules.schedule import DEADLINE_WORDS
 
