@@ -30,6 +30,7 @@ COMPONENTS, PHASES = ("equipment", "usage"), ("amorcage", "generalisation")
 SOFTWARE, KNOWN = ("meme", "autre", "inconnu"), ("oui", "non", "inconnu")
 GRANT_STATES = ("accorde", "demande", "sans_suite", _PAID_THEN_STOPPED, "rembourse")
 ORDER_STATES = ("sans_commande", "vivante", "annulee", "annulee_a_recouvrer")
+FIRST = ("grant", "order", "same_day", "unknown")
 
 
 def grant_state(grant: Grant) -> str:
@@ -80,6 +81,20 @@ def phase_of(calls: Mapping[int, Parameter[Call]], year: int, known_on: date) ->
         and required(version).phase == "generalisation"
     ]
     return "generalisation" if starts and year >= min(starts) else "amorcage"
+
+
+def first_act(signed_on: date, agreed_on: date | None, first_payment_on: date | None = None) -> str:
+    """Which of an order and a grant is the earlier act (C13), in the words of `FIRST`.
+
+    A payment bounds an agreement whose own date is missing: made before the signature, the grant was first;
+    made later, it tells nothing.
+    """
+    bound = agreed_on or first_payment_on
+    if bound is not None and bound < signed_on:
+        return "grant"
+    if agreed_on is None:
+        return "unknown"
+    return "same_day" if agreed_on == signed_on else "order"
 
 
 def matching_cell(cells: Iterable[Cell], words: Words) -> Cell | None:

@@ -10,6 +10,7 @@ from sons_tracker.rules.catalogue import RULES
 from sons_tracker.rules.context import Context
 from sons_tracker.rules.crossing import (
     answering_cell,
+    first_act,
     grant_state,
     judged_components,
     known_word,
@@ -29,6 +30,15 @@ DISCREET = {
     Outcome.UNKNOWN: "Les financements ESMS numérique de cet ESSMS ne sont pas connus.",
     Outcome.WARN: "Une demande ESMS numérique est en cours pour cet ESSMS.",
     Outcome.PASS: "Aucun financement ESMS numérique connu n'empêche cette commande.",
+}
+
+# Why the order is not surely the later of the two acts, by who was first.
+_NOT_SURELY_LATER = {
+    "unknown": "La date de l'accord n'est pas connue : rien ne dit lequel est le plus tardif.",
+    "same_day": "L'accord et la commande sont du même jour : rien ne dit lequel est le plus tardif.",
+    "order": (
+        "La commande a été signée avant l'accord du financement : l'acte le plus tardif est le financement."
+    ),
 }
 
 
@@ -143,24 +153,29 @@ def _answers(
             "software": software_word(grant.solution, solution),
             "referenced": known_word(grant.dui_referenced),
         }
+        first = first_act(ctx.on, grant.agreed_on, grant.first_payment_on)
         cell = answering_cell(cells, words)
-        outcome, message = Outcome(cell.outcome), cell.message
-        doubt = None if cell.if_order_first is None else _order_may_be_first(ctx.on, grant)
-        if cell.if_order_first is not None and doubt is not None:
-            outcome, message = Outcome(cell.if_order_first), f"{message} {doubt}"
-        yield (
-            cell.rule,
-            Finding(
-                outcome,
-                message,
-                cell.source,
-                cell.remedy,
-                _facts(grant, component),
-                cell.readings,
-                cell.confiance is Confiance.A_CONFIRMER,
-                DISCREET[outcome],
-            ),
-        )
+        yield cell.rule, order_answer(cell, first, _facts(grant, component))
+
+
+def order_answer(cell: Cell, first: str, facts: Facts) -> Finding:
+    """What a row of the order's table answers, `first` (of `crossing.FIRST`) being the earlier act.
+
+    Where the order is not surely the later act, the row's `if_order_first` replaces its outcome (C13).
+    """
+    outcome, message, doubt = Outcome(cell.outcome), cell.message, _NOT_SURELY_LATER.get(first)
+    if cell.if_order_first is not None and doubt is not None:
+        outcome, message = Outcome(cell.if_order_first), f"{message} {doubt}"
+    return Finding(
+        outcome,
+        message,
+        cell.source,
+        cell.remedy,
+        facts,
+        cell.readings,
+        cell.confiance is Confiance.A_CONFIRMER,
+        DISCREET[outcome],
+    )
 
 
 def _facts(grant: Grant, component: str) -> Facts:
@@ -173,21 +188,4 @@ def _facts(grant: Grant, component: str) -> Facts:
         ("software", grant.solution or "inconnu"),
         ("dui_referenced", known_word(grant.dui_referenced)),
         *((name, day.isoformat()) for name, day in dates if day is not None),
-    )
-
-
-def _order_may_be_first(signed_on: date, grant: Grant) -> str | None:
-    """Why the order is not surely the later act, or None when the grant was surely there before it.
-
-    A payment bounds an agreement whose own date is missing.
-    """
-    agreed_at_latest = grant.agreed_on or grant.first_payment_on
-    if agreed_at_latest is not None and agreed_at_latest < signed_on:
-        return None
-    if grant.agreed_on is None:
-        return "La date de l'accord n'est pas connue : rien ne dit lequel est le plus tardif."
-    if grant.agreed_on == signed_on:
-        return "L'accord et la commande sont du même jour : rien ne dit lequel est le plus tardif."
-    return (
-        "La commande a été signée avant l'accord du financement : l'acte le plus tardif est le financement."
     )

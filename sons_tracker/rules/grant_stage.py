@@ -11,6 +11,7 @@ from sons_tracker.rules.case import AskedEssms, Grant, GrantCase, SonsOrder
 from sons_tracker.rules.catalogue import RULES
 from sons_tracker.rules.crossing import (
     answering_cell,
+    first_act,
     grant_state,
     judged_components,
     known_word,
@@ -117,13 +118,36 @@ def _order_facts(order: SonsOrder) -> Facts:
     )
 
 
-def _grant_may_be_first(case: GrantCase, order: SonsOrder) -> str | None:
-    """Why the grant is not surely the later act (C13), or None when the order was surely there before it."""
-    if case.agreed_on is None or case.agreed_on > order.signed_on:
-        return None
-    if case.agreed_on == order.signed_on:
-        return "Mais l'accord et la commande sont du même jour : un contrôleur décide."
-    return "Mais le financement a été accordé avant la commande : un contrôleur décide."
+# Why the grant is not surely the later of the two acts, by who was first.
+_NOT_SURELY_LATER = {
+    "unknown": "Mais la date de l'accord n'est pas connue : un contrôleur décide.",
+    "same_day": "Mais le financement et la commande sont du même jour : un contrôleur décide.",
+    "grant": "Mais le financement a été accordé avant la commande : un contrôleur décide.",
+}
+
+
+def grant_answer(cell: Cell, first: str, facts: Facts) -> Finding:
+    """What a row of the grant's table answers, `first` (of `crossing.FIRST`) being the earlier act.
+
+    Where the grant is not surely the later act, the row's `if_grant_first` replaces its outcome (C13).
+    """
+    finding, doubt = _of_cell(cell, facts), _NOT_SURELY_LATER.get(first)
+    if cell.if_grant_first is None or doubt is None:
+        return finding
+    return replace(
+        finding,
+        outcome=Outcome(cell.if_grant_first),
+        message=f"{cell.message} {doubt}",
+        readings=("C13",),
+        a_confirmer=True,
+    )
+
+
+def _first(case: GrantCase, order: SonsOrder | None) -> str:
+    """Which act is the earlier one; a grant that is only asked for comes after every order."""
+    if order is None or case.agreed_on is None:
+        return "order"
+    return first_act(order.signed_on, case.agreed_on)
 
 
 def _sons_crossing(ctx: GrantContext) -> dict[str, Judge]:
@@ -142,17 +166,10 @@ def _sons_crossing(ctx: GrantContext) -> dict[str, Judge]:
             for component in judged_components(ctx.case.components, ctx.case.project):
                 words = ctx.words(component, order_state(order), software_word(ctx.case.solution, solution))
                 cell = answering_cell(cells, words)
-                finding = _of_cell(cell, (("component", component), *facts))
-                doubt = None if order is None else _grant_may_be_first(ctx.case, order)
-                if cell.if_grant_first is not None and doubt is not None:
-                    finding = replace(
-                        finding,
-                        outcome=Outcome(cell.if_grant_first),
-                        message=f"{cell.message} {doubt}",
-                        readings=("C13",),
-                        a_confirmer=True,
-                    )
-                yield cell.rule, finding
+                yield (
+                    cell.rule,
+                    grant_answer(cell, _first(ctx.case, order), (("component", component), *facts)),
+                )
 
     def judge_of(rule: str) -> Judge:
         unasked, undated = _unasked(rule, "une commande SONS"), _undated(rule, ctx.on)
