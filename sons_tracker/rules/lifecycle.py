@@ -132,6 +132,22 @@ AMENDMENT_TRANSITIONS: tuple[Transition, ...] = (
     Transition("proposed", "withdrawn", "withdrawn", PARTIES),
 )
 
+# A case of double funding. It is decided by an approved decision; executed, no refused order holds its ESSMS.
+CONFLICT_STATES = ("open", "precisions_asked", "og_choice", "decided", "executed", "closed")
+FINDERS = ("reviewer", "admin", "scheduler")
+CONFLICT_TRANSITIONS: tuple[Transition, ...] = (
+    Transition("draft", "open", "found", FINDERS),
+    Transition("draft", "open", "contested", PARTIES),
+    Transition("open", "precisions_asked", "precisions_asked", ("reviewer",)),
+    *_edges(("open", "precisions_asked"), "og_choice", "choice_asked", "reviewer"),
+    *_edges(("open", "precisions_asked", "og_choice"), "decided", "decided", "reviewer"),
+    Transition("decided", "open", "reconsidered", ("reviewer",)),
+    Transition("decided", "executed", "executed", ("reviewer",)),
+    Transition("executed", "closed", "closed", ("reviewer",)),
+    Transition("closed", "open", "reopened", ("reviewer",)),
+    Transition("closed", "open", "found_again", FINDERS),
+)
+
 # The agencies' words for people (practice.md); one state, one word, on every screen and in every message.
 ORDER_WORDS = {
     "draft": "en préparation", "submitted": "déposée", "waiting_referencing": "en attente de référencement",
@@ -153,6 +169,11 @@ CANCELLATION_WORDS = {
 }  # fmt: skip
 AMENDMENT_WORDS = {
     "proposed": "proposé", "agreed": "accepté", "refused": "refusé", "withdrawn": "retiré",
+}  # fmt: skip
+
+CONFLICT_WORDS = {
+    "open": "à instruire", "precisions_asked": "précisions demandées", "og_choice": "choix du client demandé",
+    "decided": "décidé", "executed": "exécuté", "closed": "clos",
 }  # fmt: skip
 
 

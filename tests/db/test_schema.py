@@ -17,6 +17,7 @@ REGISTERS = {"extraction", "extract_mention", "establishment", "legal_entity", "
 CONSTANTS = {
     "migration", "order_state", "order_transition", "claim_release", "request_transition",
     "payment_transition", "cancellation_transition", "amendment_transition", "va_transition",
+    "conflict_transition",
 }  # fmt: skip
 READ_BY_ALL = REGISTERS | CONSTANTS | {"instance", "law_enactment"}
 

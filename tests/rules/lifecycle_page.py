@@ -120,6 +120,22 @@ THINGS = (
             "withdrawn": ("qui l'a proposé le retire", "C10"),
         },
     ),
+    Thing(
+        "conflict", "Le dossier de conflit", lifecycle.CONFLICT_TRANSITIONS, lifecycle.CONFLICT_WORDS,
+        {
+            "found": ("une détection le constate", "R05"),
+            "contested": ("une partie conteste un refus", "C17"),
+            "precisions_asked": ("les fournisseurs sont invités à s'expliquer", PRACTICE),
+            "choice_asked": ("le client, qui a signé deux fois, est invité à choisir", PRACTICE),
+            "decided": ("la décision motivée est approuvée", READING),
+            "reconsidered": ("la décision est retirée avant d'être exécutée, avec son motif", READING),
+            "executed": ("la décision est exécutée : ESSMS libérés, sommes à rendre", READING),
+            "closed": ("le dossier est clos", READING),
+            "reopened": ("un contrôleur le rouvre, avec son motif", READING),
+            "found_again": ("des faits nouveaux sont constatés", READING),
+        },
+        "Une alerte n'est pas un conflit : elle ne décide de rien.",
+    ),
 )  # fmt: skip
 
 _INTRODUCTION = """\

@@ -23,6 +23,7 @@ FINAL = {
     "va": {"withdrawn"},
     "cancellation": {"carried_out", "refused", "dropped"},
     "amendment": {"agreed", "refused", "withdrawn"},
+    "conflict": set(),  # a closed case reopens, with a reason or on new facts
 }
 WAYS_BACK = {
     ("settled", "validated", "payment_returned"),
