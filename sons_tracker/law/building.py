@@ -25,6 +25,7 @@ from sons_tracker.rules.texts import (
     Opening,
     Register,
     RequestSchema,
+    ReservationTerms,
     SmallOg,
     Tranche,
     Vague,
@@ -142,9 +143,16 @@ def _vague(data: Table, requests: Mapping[str, Table]) -> Vague:
         ),
         reminder_days=parameter("rappels", lambda v: tuple(v["jours"])),
         answer_working_days=parameter("delai_reponse", lambda v: int(v["jours_ouvres"])),
+        reservation=parameter("reservation", _reservation),
         order_mention=parameter("mention_commande", lambda v: str(v["texte"])),
         invoice=parameter("facture", lambda v: InvoiceRules(v["taux_tva"], v["part"])),
         request_schemas=tuple(_request_schema(v, requests) for v in data["schema_demande"]),
+    )
+
+
+def _reservation(version: Table) -> ReservationTerms:
+    return ReservationTerms(
+        version["jours"], version["essms_max"], version["renouvellements"], version["carence_jours"]
     )
 
 

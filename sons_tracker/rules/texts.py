@@ -112,6 +112,18 @@ class InvoiceRules:
 
 
 @dataclass(frozen=True, slots=True)
+class ReservationTerms:
+    """A reservation runs `days` calendar days, and may be renewed `renewals` times; a supplier holds at most
+    `most_essms` ESSMS by reservations at once; one that it gave back, or let expire, it does not reserve
+    again for `pause_days` calendar days."""
+
+    days: int
+    most_essms: int
+    renewals: int
+    pause_days: int
+
+
+@dataclass(frozen=True, slots=True)
 class RequestSchema:
     """What a request of one `kind` (`advance`, `solde`) must contain, from the aware instant `valid_from` on.
 
@@ -147,6 +159,7 @@ class Vague:
     cancellation_pieces: Parameter[Mapping[str, tuple[str, ...]]]
     reminder_days: Parameter[tuple[int, ...]]
     answer_working_days: Parameter[int]
+    reservation: Parameter[ReservationTerms]
     order_mention: Parameter[str]
     invoice: Parameter[InvoiceRules]
     request_schemas: tuple[RequestSchema, ...]
