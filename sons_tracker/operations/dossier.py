@@ -39,7 +39,7 @@ _LINES = """
 select l.finess_geographique as finess, l.unit_ttc_cents, l.advance_ttc_cents, l.solde_ttc_cents,
        exists (select from claim c where c.order_id = l.order_id
                and c.finess_geographique = l.finess_geographique
-               and c.release_reason = 'removed_from_perimeter') as removed,
+               and c.release_reason in ('removed_from_perimeter', 'decided')) as removed,
        coalesce(e.planned, 0)::bigint as planned_ttc_cents,
        coalesce(e.received, 0)::bigint as received_ttc_cents
 from order_line l

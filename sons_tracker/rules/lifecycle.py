@@ -29,7 +29,8 @@ _ENDS = (*SUPPLIER, "og", "reviewer", "scheduler")
 OPEN_STATES = ("submitted", "waiting_referencing", "to_review", "to_correct", "validated")
 
 # Why a claim may be released, and the states of its order that allow it. `decided`: a conflict's decision
-# swaps claims whatever the state; `removed_from_perimeter`: the order itself goes on (C10).
+# swaps claims whatever the state; `removed_from_perimeter`: the order itself goes on (C10). `expired` and
+# `converted` are those of a reservation: it is over, or an order of the same supplier took the ESSMS.
 RELEASE_REASONS: dict[str, frozenset[str]] = {
     "rejected": frozenset({"rejected"}),
     "lapsed": frozenset({"lapsed"}),
@@ -38,6 +39,7 @@ RELEASE_REASONS: dict[str, frozenset[str]] = {
     "expired": frozenset(),
     "removed_from_perimeter": frozenset({"submitted", "waiting_referencing", "to_correct", "validated"}),
     "decided": frozenset(ORDER_STATES),
+    "converted": frozenset(),
 }
 
 
@@ -80,6 +82,11 @@ ORDER_TRANSITIONS: tuple[Transition, ...] = (
     Transition("validated", "lapsed", "solde_refused", ("reviewer",)),
     Transition("to_review", "settled", "advance_kept", ("reviewer",)),
     Transition("to_review", "lapsed", "advance_reclaimed", ("reviewer",)),
+    # a conflict that is decided: the order that loses, and the one that takes its place (C17)
+    *_edges((*OPEN_STATES, "settled"), "rejected", "conflict_lost", "reviewer"),
+    Transition("rejected", "submitted", "conflict_won", ("reviewer",)),
+    Transition("rejected", "waiting_referencing", "conflict_won", ("reviewer",)),
+    Transition("rejected", "to_review", "conflict_won", ("reviewer",)),
 )
 
 REQUEST_TRANSITIONS: tuple[Transition, ...] = (
@@ -96,6 +103,7 @@ REQUEST_TRANSITIONS: tuple[Transition, ...] = (
 
 PAYMENT_TRANSITIONS: tuple[Transition, ...] = (
     Transition("draft", "planned", "deposit", SUPPLIER),
+    Transition("draft", "planned", "conflict_won", ("reviewer",)),
     Transition("planned", "due", "validated", ("reviewer",)),
     Transition("due", "in_lot", "lot_prepared", ("payer",)),
     Transition("in_lot", "due", "bank_rejected", ("payer",)),
@@ -148,6 +156,15 @@ CONFLICT_TRANSITIONS: tuple[Transition, ...] = (
     Transition("closed", "open", "found_again", FINDERS),
 )
 
+# ESSMS held while an order is being signed. One whose ESSMS all went into orders is `converted`; the rest of it
+# expires, or is dropped.
+RESERVATION_TRANSITIONS: tuple[Transition, ...] = (
+    Transition("draft", "active", "made", SUPPLIER),
+    Transition("active", "converted", "converted", SUPPLIER),
+    Transition("active", "expired", "expired", ("scheduler",)),
+    Transition("active", "dropped", "dropped", SUPPLIER),
+)
+
 # The agencies' words for people (practice.md); one state, one word, on every screen and in every message.
 ORDER_WORDS = {
     "draft": "en préparation", "submitted": "déposée", "waiting_referencing": "en attente de référencement",
@@ -174,6 +191,9 @@ AMENDMENT_WORDS = {
 CONFLICT_WORDS = {
     "open": "à instruire", "precisions_asked": "précisions demandées", "og_choice": "choix du client demandé",
     "decided": "décidé", "executed": "exécuté", "closed": "clos",
+}  # fmt: skip
+RESERVATION_WORDS = {
+    "active": "en cours", "converted": "convertie en commande", "expired": "expirée", "dropped": "levée",
 }  # fmt: skip
 
 

@@ -104,10 +104,6 @@ ORDERS = (
         "delete from sons.order_state where state = 'to_review'",
     ),
     _order("purchase_order_decision_known", decision="maybe"),
-    _order(
-        "purchase_order_refused_is_rejected", CHECK, "accepted", ALONG,
-        decision="refused", state="to_correct",
-    ),
     _order("purchase_order_ordered_positive", ordered=0),
     _order("purchase_order_document_length", order_document_sha256="\\x00"),
     _order("purchase_order_shares_whole", solde_ttc_cents=1),
@@ -207,7 +203,8 @@ CLAIMS = (
     ),
     Attack(
         "one_live_financing", UNIQUE, None, "claim accepted",
-        {"holder_kind": "reservation", "holder_id": NOBODY}, note="reservation",
+        {"holder_kind": "reservation", "holder_id": NOBODY}, lifted=("claim_of_its_reservation",),
+        note="reservation",
     ),
     Attack(
         "claim_of_live_order", "SN003", "rival", "claim accepted",
@@ -236,11 +233,14 @@ CLAIMS = (
         "claim_seen", None, "rival",
         statements=("select count(*) from sons.claim where id = {claim accepted}",),
     ),
+    # a reviewer takes ESSMS for an order only where a case was decided
     Attack(
-        "claim_deposited", HIDDEN, insert="claim accepted",
-        changes={"holder_kind": "reservation", "finess_geographique": "980000028"},
+        "claim_won", HIDDEN, "reviewer", "claim accepted", {"vague": "V2"}, lifted=("claim_taken_as_ordered",)
     ),
-    Attack("claim_deposited", HIDDEN, "rival", "claim accepted", {"vague": "V2"}, note="rival"),
+    Attack(
+        "payment_won", HIDDEN, "reviewer", "payment accepted", lifted=("payment_once_per_kind",)
+    ),
+    Attack("claim_deposited", HIDDEN, "rival", "claim accepted", {"vague": "V2"}),
     # a claim in another vague would leave the ESSMS free in its own
     Attack(
         WHOLE, "SN014", note="claims_elsewhere", statements=(

@@ -58,9 +58,12 @@ THINGS = (
             "solde_refused": ("un solde est déclaré irrecevable après la clôture", "R22"),
             "advance_kept": ("l'avance est laissée au fournisseur", "C15"),
             "advance_reclaimed": ("l'avance est à rendre", "C15"),
+            "conflict_lost": ("un conflit est décidé contre elle : ses ESSMS sont libérés", "C17"),
+            "conflict_won": ("un conflit est décidé contre l'autre commande : elle prend les ESSMS", "C17"),
         },
-        "« rejetée » et « annulée » sont sans retour. Une commande caduque ne revit que par la lecture C16 ; une"
-        " commande soldée ne revient à « validée » que si la banque retourne un versement.",
+        "« annulée » est sans retour. Une commande rejetée ne revit que par la décision d'un conflit, une commande"
+        " caduque que par la lecture C16 ; une commande soldée ne revient à « validée » que si la banque retourne un"
+        " versement.",
     ),
     Thing(
         "request", "La demande d'avance ou de solde", lifecycle.REQUEST_TRANSITIONS, lifecycle.REQUEST_WORDS,
@@ -79,6 +82,7 @@ THINGS = (
         "payment", "Le versement", lifecycle.PAYMENT_TRANSITIONS, lifecycle.PAYMENT_WORDS,
         {
             "deposit": ("la commande est déposée", "R15"),
+            "conflict_won": ("un conflit est décidé en faveur de la commande", "C17"),
             "validated": ("la demande est validée", "R16"),
             "lot_prepared": ("un lot de paiement est préparé", PRACTICE),
             "bank_rejected": ("la banque rejette", PRACTICE),
@@ -118,6 +122,15 @@ THINGS = (
             "agreed": ("l'autre partie l'accepte et le signe", "C10"),
             "refused": ("l'autre partie le refuse", "C10"),
             "withdrawn": ("qui l'a proposé le retire", "C10"),
+        },
+    ),
+    Thing(
+        "reservation", "La réservation", lifecycle.RESERVATION_TRANSITIONS, lifecycle.RESERVATION_WORDS,
+        {
+            "made": ("le fournisseur réserve des ESSMS pendant la signature", "R05"),
+            "converted": ("ses commandes ont pris tous les ESSMS réservés", "R05"),
+            "expired": ("le terme est passé, ou la fermeture", READING),
+            "dropped": ("le fournisseur la lève", READING),
         },
     ),
     Thing(
