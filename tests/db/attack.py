@@ -101,6 +101,8 @@ def fresh(table: str, row: dict[str, Any]) -> dict[str, Any]:
     match table:
         case "purchase_order":
             return row | {"id": str(uuid4()), "number": f"BC-2099-{number:012d}"}
+        case "reservation":
+            return row | {"id": str(uuid4()), "number": f"RS-2099-{number:012d}"}
         case "payment":
             return row | {"id": str(uuid4())}
         case "claim":

@@ -17,7 +17,7 @@ from sons_tracker.db.engine import RowContext
 from sons_tracker.rules import lifecycle
 from tests import factories_orders as make
 from tests.databases import Database
-from tests.db import life_attacks, lot_attacks
+from tests.db import life_attacks, lot_attacks, reservation_attacks
 from tests.db.attack import (
     Attack,
     World,
@@ -105,7 +105,8 @@ async def test_without_the_guard_the_attack_succeeds(world: World, attack: Attac
 async def test_every_guard_of_the_order_tables_is_attacked(world: World) -> None:
     guards = await guards_of(world.owner, TABLES)
     attacked = {attack.guard for attack in ATTACKS}
-    later = {attack.guard for attack in (*life_attacks.ATTACKS, *lot_attacks.ATTACKS)}
+    noun = (*life_attacks.ATTACKS, *lot_attacks.ATTACKS, *reservation_attacks.ATTACKS)
+    later = {attack.guard for attack in noun}
     assert guards - attacked - later - set(NOT_ATTACKED) == set(), "a guard without an attack"
     assert set(NOT_ATTACKED) <= guards - attacked, "an exception that excuses nothing"
 

@@ -18,6 +18,7 @@ CONSTANTS = {
     "migration", "order_state", "order_transition", "claim_release", "request_transition",
     "payment_transition", "cancellation_transition", "amendment_transition", "va_transition",
     "conflict_transition",
+    "reservation_transition",
 }  # fmt: skip
 READ_BY_ALL = REGISTERS | CONSTANTS | {"instance", "law_enactment"}
 
