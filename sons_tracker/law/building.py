@@ -15,6 +15,7 @@ from sons_tracker.rules.texts import (
     Call,
     Category,
     Cell,
+    ConflictTerms,
     CountBasis,
     Degressive,
     Dispositif,
@@ -144,6 +145,7 @@ def _vague(data: Table, requests: Mapping[str, Table]) -> Vague:
         reminder_days=parameter("rappels", lambda v: tuple(v["jours"])),
         answer_working_days=parameter("delai_reponse", lambda v: int(v["jours_ouvres"])),
         reservation=parameter("reservation", _reservation),
+        conflict=parameter("traitement_conflit", _conflict),
         order_mention=parameter("mention_commande", lambda v: str(v["texte"])),
         invoice=parameter("facture", lambda v: InvoiceRules(v["taux_tva"], v["part"])),
         request_schemas=tuple(_request_schema(v, requests) for v in data["schema_demande"]),
@@ -153,6 +155,15 @@ def _vague(data: Table, requests: Mapping[str, Table]) -> Vague:
 def _reservation(version: Table) -> ReservationTerms:
     return ReservationTerms(
         version["jours"], version["essms_max"], version["renouvellements"], version["carence_jours"]
+    )
+
+
+def _conflict(version: Table) -> ConflictTerms:
+    return ConflictTerms(
+        version["choix_jours_ouvres"],
+        version["avis_jours_ouvres"],
+        version["instruction_jours_ouvres"],
+        parse_euros(version["seconde_personne_ttc"]),
     )
 
 

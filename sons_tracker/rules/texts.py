@@ -124,6 +124,17 @@ class ReservationTerms:
 
 
 @dataclass(frozen=True, slots=True)
+class ConflictTerms:
+    """How a conflict is led: working days for the client to choose, for an ARS to give its opinion, and for
+    the reviewer to examine; from `four_eyes_ttc_cents` at stake on, a second person approves the decision."""
+
+    choice_days: int
+    opinion_days: int
+    examination_days: int
+    four_eyes_ttc_cents: int
+
+
+@dataclass(frozen=True, slots=True)
 class RequestSchema:
     """What a request of one `kind` (`advance`, `solde`) must contain, from the aware instant `valid_from` on.
 
@@ -160,6 +171,7 @@ class Vague:
     reminder_days: Parameter[tuple[int, ...]]
     answer_working_days: Parameter[int]
     reservation: Parameter[ReservationTerms]
+    conflict: Parameter[ConflictTerms]
     order_mention: Parameter[str]
     invoice: Parameter[InvoiceRules]
     request_schemas: tuple[RequestSchema, ...]
