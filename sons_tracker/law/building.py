@@ -11,6 +11,7 @@ from sons_tracker.rules.french import PARIS
 from sons_tracker.rules.money import parse_euros
 from sons_tracker.rules.parameters import Confiance, Etat, Parameter, Source, Version
 from sons_tracker.rules.texts import (
+    AlertTerms,
     Bareme,
     Call,
     Category,
@@ -27,7 +28,9 @@ from sons_tracker.rules.texts import (
     Register,
     RequestSchema,
     ReservationTerms,
+    RiskTerms,
     SmallOg,
+    Step,
     Tranche,
     Vague,
 )
@@ -146,6 +149,8 @@ def _vague(data: Table, requests: Mapping[str, Table]) -> Vague:
         answer_working_days=parameter("delai_reponse", lambda v: int(v["jours_ouvres"])),
         reservation=parameter("reservation", _reservation),
         conflict=parameter("traitement_conflit", _conflict),
+        alerts=parameter("alertes", _alerts),
+        risk=parameter("risque", _risk),
         order_mention=parameter("mention_commande", lambda v: str(v["texte"])),
         invoice=parameter("facture", lambda v: InvoiceRules(v["taux_tva"], v["part"])),
         request_schemas=tuple(_request_schema(v, requests) for v in data["schema_demande"]),
@@ -164,6 +169,36 @@ def _conflict(version: Table) -> ConflictTerms:
         version["avis_jours_ouvres"],
         version["instruction_jours_ouvres"],
         parse_euros(version["seconde_personne_ttc"]),
+    )
+
+
+def _alerts(version: Table) -> AlertTerms:
+    return AlertTerms(
+        version["ecart_de_seuil"],
+        version["og_par_signataire"],
+        version["fournisseurs_par_compte"],
+        time.fromisoformat(version["ouverture"]),
+        time.fromisoformat(version["fermeture"]),
+        dict(version["points"]),
+    )
+
+
+def _risk(version: Table) -> RiskTerms:
+    def steps(name: str) -> tuple[Step, ...]:
+        return tuple(
+            Step(one["des"] if isinstance(one["des"], int) else parse_euros(one["des"]), one["points"])
+            for one in version[name]
+        )
+
+    return RiskTerms(
+        dict(version["familles"]),
+        dict(version["issues"]),
+        steps("enjeu"),
+        steps("verse"),
+        steps("age"),
+        steps("dossiers"),
+        version["retard"],
+        version["alertes_max"],
     )
 
 

@@ -11,6 +11,7 @@ from sons_tracker.law.building import cells_of
 from sons_tracker.law.documents import ENVELOPE, Document, Table, member_of, parameters
 from sons_tracker.rules.catalogue import READINGS
 from sons_tracker.rules.crossing import GRANT_STATES, ORDER_STATES, uncovered
+from sons_tracker.rules.money import parse_euros
 
 # a crossing table: the rules that may answer, the states it must cover, the exception of order it may carry
 _CROSSINGS = {
@@ -83,6 +84,20 @@ def _reminders(name: str, version: Table) -> Iterator[str]:
         yield "Les rappels vont du plus lointain au plus proche de l'échéance."
 
 
+def _steps(name: str, version: Table) -> Iterator[str]:
+    for key in ("enjeu", "verse", "age", "dossiers") if name == "risque" else ():
+        starts = [
+            parse_euros(s["des"]) if isinstance(s["des"], str) else s["des"] for s in version.get(key, ())
+        ]
+        if starts != sorted(set(starts)):
+            yield f"Les paliers de « {key} » montent, sans répétition."
+
+
+def _hours(name: str, version: Table) -> Iterator[str]:
+    if name == "alertes" and "ouverture" in version and version["ouverture"] >= version["fermeture"]:
+        yield "L'heure d'ouverture précède celle de fermeture."
+
+
 def _crossing(name: str, version: Table) -> Iterator[str]:
     if name not in _CROSSINGS or "cellules" not in version:
         return
@@ -102,7 +117,7 @@ def _crossing(name: str, version: Table) -> Iterator[str]:
 
 
 _CHECKS: tuple[Callable[[str, Table], Iterator[str]], ...] = (
-    _retroactivity, _repeal, _tranches, _twice, _reminders, _crossing,
+    _retroactivity, _repeal, _tranches, _twice, _reminders, _steps, _hours, _crossing,
 )  # fmt: skip
 
 

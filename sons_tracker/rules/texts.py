@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, time
 from typing import Any
 
 from sons_tracker.rules.parameters import Confiance, Etat, Parameter, Source
@@ -135,6 +135,44 @@ class ConflictTerms:
 
 
 @dataclass(frozen=True, slots=True)
+class AlertTerms:
+    """When a usual pattern is shown: an OG within `margin` ESSMS of another tranche, a signer of `signer_ogs`
+    OG or more, an account of `account_suppliers` companies or more, an order received before `opens` or from
+    `closes` on (Paris). `points`: what each pattern weighs, from 0 to 100."""
+
+    margin: int
+    signer_ogs: int
+    account_suppliers: int
+    opens: time
+    closes: time
+    points: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """From `start` on (cents, working days, cases) so many points; the last step that is reached counts."""
+
+    start: int
+    points: int
+
+
+@dataclass(frozen=True, slots=True)
+class RiskTerms:
+    """What the risk of a case is made of: points by family, by the worst outcome of its findings, and by
+    steps of the money at stake and already out (cents), of its age (working days), of the other cases of its
+    suppliers; `overdue`: an answer is late; `most_alerts`: what its alerts add at most."""
+
+    families: Mapping[str, int]
+    outcomes: Mapping[str, int]
+    at_stake: tuple[Step, ...]
+    paid: tuple[Step, ...]
+    age: tuple[Step, ...]
+    cases: tuple[Step, ...]
+    overdue: int
+    most_alerts: int
+
+
+@dataclass(frozen=True, slots=True)
 class RequestSchema:
     """What a request of one `kind` (`advance`, `solde`) must contain, from the aware instant `valid_from` on.
 
@@ -172,6 +210,8 @@ class Vague:
     answer_working_days: Parameter[int]
     reservation: Parameter[ReservationTerms]
     conflict: Parameter[ConflictTerms]
+    alerts: Parameter[AlertTerms]
+    risk: Parameter[RiskTerms]
     order_mention: Parameter[str]
     invoice: Parameter[InvoiceRules]
     request_schemas: tuple[RequestSchema, ...]

@@ -38,7 +38,7 @@ def _parameters() -> list[tuple[str, Parameter[object]]]:
             vague.extraction, vague.count_basis, vague.crossing_order, vague.crossing_grant,
             vague.cancellation_lock, vague.cancellation_pieces, vague.reminder_days,
             vague.answer_working_days, vague.reservation, vague.conflict,
-            vague.order_mention, vague.invoice,
+            vague.alerts, vague.risk, vague.order_mention, vague.invoice,
         ]  # fmt: skip
     found += [
         *LAW.calls.values(), LAW.register.nomenclature, LAW.register.domaines, LAW.grant_targets,
