@@ -24,6 +24,7 @@ from sons_tracker.rules.texts import (
     InvoiceRules,
     Law,
     Limit,
+    Matching,
     Opening,
     Register,
     RequestSchema,
@@ -297,7 +298,20 @@ def _register(data: Table) -> Register:
             {code: row["domaine"] for row in rows for code in row.get("agregats", ())},
         )
 
+    def matching(version: Table) -> Matching:
+        return Matching(
+            version["poids"],
+            version["seuil"],
+            version["ecart"],
+            version["jours"],
+            version["bloc_max"],
+            version["porteurs_max"],
+            frozenset(version["mots_vides"]),
+            frozenset(version["mots_courants"]),
+        )
+
     return Register(
         _parameter("finess", data, "nomenclature", nomenclature),
         _parameter("finess", data, "domaines", domaines),
+        _parameter("finess", data, "rapprochement", matching),
     )

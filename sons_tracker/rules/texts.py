@@ -280,11 +280,33 @@ class DomaineTable:
 
 
 @dataclass(frozen=True, slots=True)
+class Matching:
+    """What makes it probable that a FINESS number follows another (a reading of this project).
+
+    `weights`: points of each clue, by its name in the law. `threshold`: the score from which a succession is
+    probable; of one number, those within `gap` points of its best are kept. `days`: how far an opening may
+    be from a closing. A clue that more than `most_pairs` pairs share proposes none. A SIRET of more than
+    `most_holders` establishments counts little. `empty_words` are left out of names and addresses; a name
+    made of `common_words` alone tells one service from another but badly.
+    """
+
+    weights: Mapping[str, int]
+    threshold: int
+    gap: int
+    days: int
+    most_pairs: int
+    most_holders: int
+    empty_words: frozenset[str]
+    common_words: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Register:
-    """The FINESS nomenclature and the table of the domaines."""
+    """The FINESS nomenclature, the table of the domaines, and how numbers are matched."""
 
     nomenclature: Parameter[Mapping[str, Category]]
     domaines: Parameter[DomaineTable]
+    matching: Parameter[Matching]
 
 
 @dataclass(frozen=True, slots=True)

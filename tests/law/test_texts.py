@@ -41,7 +41,8 @@ def _parameters() -> list[tuple[str, Parameter[object]]]:
             vague.alerts, vague.risk, vague.order_mention, vague.invoice,
         ]  # fmt: skip
     found += [
-        *LAW.calls.values(), LAW.register.nomenclature, LAW.register.domaines, LAW.grant_targets,
+        *LAW.calls.values(), LAW.register.nomenclature, LAW.register.domaines,
+        LAW.register.matching, LAW.grant_targets,
         LAW.crossing_grants, LAW.upgrade_years,
     ]  # fmt: skip
     return [(parameter.name, parameter) for parameter in found]
