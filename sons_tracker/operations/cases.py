@@ -61,11 +61,14 @@ order by r.dispositif, r.referenced_from
 # the other.
 _HOLDS = """
 select
-  (select jsonb_agg(jsonb_build_array(e.finess_geographique, e.holder_kind, o.number))
+  (select jsonb_agg(jsonb_build_array(e.finess_geographique, e.holder_kind, o.number, r.number,
+     coalesce(r.supplier_id = (select current_organisation()) and r.og_finess_juridique = $3
+              and r.expires_at >= $4, false)))
    from engaged($1, $2) e
    left join claim c on c.vague = $1 and c.finess_geographique = e.finess_geographique
      and c.released_at is null
-   left join purchase_order o on o.id = c.order_id) as held,
+   left join purchase_order o on o.id = c.order_id
+   left join reservation r on r.id = c.holder_id and c.holder_kind = 'reservation') as held,
   (select jsonb_agg(jsonb_build_array(o.number, coalesce(o.solution, ''),
      array(select c.finess_geographique from claim c
            where c.order_id = o.id and c.released_at is null and c.finess_geographique = any($2)
@@ -124,8 +127,9 @@ async def load_case(
 async def with_holds(con: asyncpg.Connection, case: Case, vague: Vague) -> Case:
     """The same file with the live claims and the OG's other orders of this instant; after a lost race they
     are read again."""
-    row = await con.fetchrow(_HOLDS, vague.code, [line.finess for line in case.lines], case.og)
-    held = {number: (Engagement(kind, order),) for number, kind, order in row["held"] or ()}
+    numbers = [line.finess for line in case.lines]
+    row = await con.fetchrow(_HOLDS, vague.code, numbers, case.og, case.received_at)
+    held = {number: (Engagement(*holder),) for number, *holder in row["held"] or ()}
     return replace(
         case,
         other_orders=tuple(

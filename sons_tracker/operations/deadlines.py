@@ -35,7 +35,8 @@ _BEGINNING: Key = (datetime.min.replace(tzinfo=UTC), "", "")
 @dataclass(frozen=True, slots=True)
 class Due:
     """A deadline that is reached. `facts` are those it was planned with: `label`, `source`, `a_confirmer`,
-    and for a reminder `of`, `days` and `deadline_at`. `object_id` is the order's unless `kind` is `answer`.
+    and for a reminder `of`, `days` and `deadline_at`. `object_id` is the order's, or what the `kind` is
+    about: a correction, a reservation.
     """
 
     rule: str

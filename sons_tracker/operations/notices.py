@@ -104,6 +104,38 @@ EVENTS: dict[str, Event] = {
     "amendment.agreed": Event("Avenant accepté", _CHECK_PERIMETER, mailed=True),
     "amendment.refused": Event("Avenant refusé", mailed=True),
     "amendment.withdrawn": Event("Avenant retiré", mailed=True),
+    "reservation.made": Event(
+        "ESSMS réservés pour une commande à venir",
+        "La réservation n'engage rien : elle expire si aucune commande signée ne la suit.",
+        mailed=True,
+    ),
+    "reservation.renewed": Event("Réservation d'ESSMS renouvelée", mailed=True),
+    "reservation.converted": Event("ESSMS réservés pris par une commande"),
+    "reservation.dropped": Event("Réservation d'ESSMS levée", "Ces ESSMS sont libres."),
+    "reservation.expired": Event("Réservation d'ESSMS expirée", "Ces ESSMS sont libres.", mailed=True),
+    "conflict.opened": Event(
+        "Conflit de financement ouvert", "Un contrôleur l'instruit ; vous serez entendu.", mailed=True
+    ),
+    "conflict.reopened": Event("Conflit de financement rouvert", mailed=True),
+    "conflict.asked": Event(
+        "Question d'un contrôleur sur un conflit", "Répondez avant la fin du délai.", mailed=True
+    ),
+    "conflict.answered": Event("Réponse reçue dans un conflit"),
+    "conflict.answer_expired": Event("Délai de réponse passé dans un conflit", mailed=True),
+    "conflict.question_withdrawn": Event("Question retirée dans un conflit"),
+    "conflict.decided": Event(
+        "Conflit de financement décidé", "Lisez la décision et les voies de recours.", mailed=True
+    ),
+    "conflict.reconsidered": Event("Décision retirée avant son exécution", mailed=True),
+    "conflict.executed": Event("Décision de conflit exécutée", mailed=True),
+    "conflict.closed": Event("Conflit de financement clos", mailed=True),
+    "order.essms_lost": Event(
+        "ESSMS retirés d'une commande par décision", "Lisez la décision du conflit.", mailed=True
+    ),
+    "order.rejected": Event("Commande rejetée par décision", "Lisez la décision du conflit.", mailed=True),
+    "order.retained": Event(
+        "Commande retenue après un conflit", "Elle prend ses ESSMS et suit son cours.", mailed=True
+    ),
     "cancellation.asked": Event("Annulation demandée", "Lisez le motif et les pièces jointes.", mailed=True),
     "cancellation.stated": Event("Attestation sur l'honneur jointe à l'annulation"),
     "cancellation.attested": Event("Attestation de renonciation signée", mailed=True),

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import asyncpg
 
@@ -15,6 +15,7 @@ from sons_tracker.db.engine import retrying, savepoint, transaction
 from sons_tracker.errors import ErrorCode, SonsError
 from sons_tracker.operations.actors import Actor, require
 from sons_tracker.operations.cases import load_case, with_holds
+from sons_tracker.operations.conversions import conclude, let_go_for_order
 from sons_tracker.operations.idempotency import Answer, Key, keep_answer, open_key
 from sons_tracker.operations.outbox import announce
 from sons_tracker.operations.requests import OrderRequest, check_request, known_on
@@ -30,6 +31,7 @@ from sons_tracker.operations.views import (
 from sons_tracker.rules.assessment import Assessment, assess
 from sons_tracker.rules.case import Case
 from sons_tracker.rules.context import dispositif_of
+from sons_tracker.rules.identifiers import FinessJuridique
 from sons_tracker.rules.lifecycle import deposit_state
 from sons_tracker.rules.schedule import Deadline, Reminder
 from sons_tracker.rules.texts import Law
@@ -80,7 +82,10 @@ async def _deposit(
         view = describe(request, assessment, at)
         try:
             async with savepoint(con):
+                own = [] if state == "rejected" else reserved_by_actor(case)
+                taken = await let_go_for_order(con, actor, vague.code, case.og, own, at) if own else {}
                 identity = await _write(con, actor, request, case, assessment, view, state, at)
+                await conclude(con, actor, at, taken, identity.number)
             break
         except _LostRaceError:
             case = await with_holds(con, case, vague)
@@ -109,6 +114,11 @@ async def _deposit(
     if state != "rejected":
         await _tell_og(con, at, request, identity)
     return view
+
+
+def reserved_by_actor(case: Case) -> list[str]:
+    """The ESSMS of an order that its own supplier has reserved for this OG: the order takes them over."""
+    return [line.finess for line in case.lines if any(held.own for held in line.engagements or ())]
 
 
 async def _tell_og(con: asyncpg.Connection, at: datetime, request: OrderRequest, identity: Identity) -> None:
@@ -231,14 +241,7 @@ async def _write(
     holds = state != "rejected"
     planned: list[Deadline | Reminder] = [*assessment.deadlines, *assessment.reminders]
     order_id = uuid4()
-    # The checks of foreign keys keep their plan for the life of a connection: one made while the tables were
-    # small would scan them from end to end, once per line, long after they have grown.
-    og_id = await con.fetchval(
-        "with plans as materialized (select set_config('enable_seqscan', 'off', true))"
-        " select ensure_og($1, coalesce((select coalesce(long_name, name) from legal_entity"
-        " where finess_juridique = $1 order by valid_from desc limit 1), 'OG ' || $1)) from plans",
-        request.og,
-    )
+    og_id = await organisation_of_og(con, request.og)
     row = await con.fetchrow(
         _WRITE,
         order_id,
@@ -292,6 +295,21 @@ async def _write(
     if holds and row["claimed"] < len(request.essms):
         raise _LostRaceError
     return Identity(order_id, row["number"], state, row["version"], at)
+
+
+async def organisation_of_og(con: asyncpg.Connection, og: FinessJuridique) -> UUID:
+    """The organisation of an OG, which comes into being with the first act that names it.
+
+    The checks of foreign keys keep their plan for the life of a connection: one made while the tables were
+    small would scan them from end to end, once per line, long after they have grown.
+    """
+    found: UUID = await con.fetchval(
+        "with plans as materialized (select set_config('enable_seqscan', 'off', true))"
+        " select ensure_og($1, coalesce((select coalesce(long_name, name) from legal_entity"
+        " where finess_juridique = $1 order by valid_from desc limit 1), 'OG ' || $1)) from plans",
+        og,
+    )
+    return found
 
 
 def _plain_version(version: dict[str, Any]) -> dict[str, str]:

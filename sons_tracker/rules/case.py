@@ -95,10 +95,15 @@ class Supplier:
 
 @dataclass(frozen=True, slots=True)
 class Engagement:
-    """A live claim on an ESSMS; the order's number only when the actor may see it."""
+    """A live claim on an ESSMS; the number of its order or reservation only when the actor may see it.
+
+    `own`: a reservation of the supplier of the case, for its OG, that has not expired: no obstacle to it.
+    """
 
     holder_kind: str
     order_number: str | None
+    reservation: str | None = None
+    own: bool = False
 
 
 @dataclass(frozen=True, slots=True)

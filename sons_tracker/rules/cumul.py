@@ -18,7 +18,7 @@ from sons_tracker.rules.crossing import (
     software_word,
 )
 from sons_tracker.rules.french import date_fr
-from sons_tracker.rules.parameters import Confiance, required
+from sons_tracker.rules.parameters import Confiance, Source, required
 from sons_tracker.rules.texts import Cell
 from sons_tracker.rules.verdicts import Facts, Finding, Outcome, severity
 
@@ -58,9 +58,13 @@ def r05_financed_once(ctx: Context) -> Judge:
             return unasked
         if not line.engagements:
             return free
-        held = line.engagements[0]
+        held = next((one for one in line.engagements if not one.own), None)
+        if held is None:
+            return _reserved(line.engagements[0].reservation, source)
         by = (
-            "une réservation en cours"
+            f"la réservation {held.reservation}"
+            if held.reservation
+            else "une réservation en cours"
             if held.holder_kind == "reservation"
             else f"la commande {held.order_number}"
             if held.order_number
@@ -76,6 +80,17 @@ def r05_financed_once(ctx: Context) -> Judge:
         )
 
     return judge
+
+
+def _reserved(number: str | None, source: Source) -> Finding:
+    """An ESSMS that the supplier has reserved for this OG: a deposit takes it from its own reservation."""
+    return Finding(
+        Outcome.PASS,
+        f"Cet ESSMS est réservé à cette commande par la réservation {number} du même fournisseur.",
+        source,
+        None,
+        (("reservation", str(number)),),
+    )
 
 
 def crossing(ctx: Context) -> dict[str, Judge]:

@@ -156,8 +156,8 @@ CONFLICT_TRANSITIONS: tuple[Transition, ...] = (
     Transition("closed", "open", "found_again", FINDERS),
 )
 
-# ESSMS held while an order is being signed. One whose ESSMS all went into orders is `converted`; the rest of it
-# expires, or is dropped.
+# ESSMS held while an order is being signed. One whose ESSMS all went into orders is `converted`; what no
+# order took expires, or is dropped.
 RESERVATION_TRANSITIONS: tuple[Transition, ...] = (
     Transition("draft", "active", "made", SUPPLIER),
     Transition("active", "converted", "converted", SUPPLIER),

@@ -27,6 +27,7 @@ DEADLINE_WORDS = {
     "cloture": "clôture",
     "answer": "réponse à une demande de correction",
     "bank_account": "prise d'effet de coordonnées bancaires",
+    "reservation": "expiration d'une réservation",
     "notice": "information",
     "publication": "publication d'un texte",
     "reminder": "rappel",
