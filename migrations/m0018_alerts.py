@@ -1,7 +1,7 @@
 """What helps a reviewer to look, and decides nothing: alerts, saved views, samples for audits after payment.
 
-Nothing refers to these tables but their own lines, and they refer to no state: an alert, a view or a sample can
-be taken away without any order, payment or case being otherwise than it is.
+Nothing refers to these tables but their own lines, and they refer to no state: an alert, a view or a sample
+can be taken away without any order, payment or case being otherwise than it is.
 """
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
@@ -17,7 +17,7 @@ create sequence sons.alert_number as bigint;
 grant usage on sequence sons.alert_number to sons_app;
 
 -- A pattern about a subject is one alert, for ever: found again it is raised again, it is not doubled.
--- `ogs` (FINESS juridiques) and `suppliers` are whom it is about; `subjects` the acts, by kind and identifier.
+-- `ogs` (FINESS juridiques) and `suppliers` are whom it is about; `subjects` the acts, by kind and number.
 create table sons.alert (
   id uuid not null,
   number text not null,
@@ -76,8 +76,8 @@ end $$;
 create trigger alert_stays_its_subject before update on sons.alert
   for each row execute function sons.guard_alert();
 
--- The accounts that more than one supplier has asked for and not given up: the last four characters, never the
--- number. `account_id` is the first of them, by which an alert knows it again.
+-- The accounts that more than one supplier has asked for and not given up: the last four characters, never
+-- the number. `account_id` is the first of them, by which an alert knows it again.
 create policy bank_account_compared on sons.bank_account for select to sons_case using (true);
 create policy bank_account_change_compared on sons.bank_account_change for select to sons_case using (true);
 grant select (id, supplier_id, iban) on sons.bank_account to sons_case;
