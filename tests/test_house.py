@@ -20,6 +20,7 @@ LONGEST_FILE = 400
 # Structural numbers are 0, 1 and 2. Any other number in a rule is listed with its reason; an amount, a
 # rate, a count of days or a threshold has no place here: it belongs to a file of sons_tracker/law.
 NUMBERS_WITH_A_REASON = {
+    ("case_clock.py", 7): "days of a week",
     ("context.py", 20): "how much of a wrong code a message shows",
     ("french.py", 10): "tenths in a unit",
     ("french.py", 1000): "tenths of a per cent in a whole",
@@ -32,6 +33,7 @@ NUMBERS_WITH_A_REASON = {
     ("money.py", 40): "how much of a wrong amount a message shows",
     ("money.py", 100): "cents in a euro, and per cent",
     ("parties.py", 5): "how many names a message shows",
+    ("risk.py", 100): "the highest score",
 }
 # What would make a verdict depend on anything but the file and the law.
 IMPURE_MODULES = {
