@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import typer
 
 from sons_tracker.cli import (
+    audit,
     clock,
     endings,
     feeds,
@@ -71,6 +72,7 @@ app.add_typer(webhooks.app, name="webhook")
 app.add_typer(webhooks.notices, name="notice")
 app.add_typer(feeds.app, name="feed")
 app.command("forecast")(forecast.forecast)
+app.add_typer(audit.app, name="audit")
 
 
 def main() -> None:

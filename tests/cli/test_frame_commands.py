@@ -261,6 +261,8 @@ COMMANDS = (
     ("feed", "create"),
     ("feed", "list"),
     ("feed", "revoke"),
+    ("audit",),
+    ("audit", "explain"),
 )
 
 
