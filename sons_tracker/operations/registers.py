@@ -15,10 +15,13 @@ from sons_tracker.db import journal
 from sons_tracker.db.engine import transaction
 from sons_tracker.errors import ErrorCode, Fault, SonsError
 from sons_tracker.operations.actors import Actor, require
+from sons_tracker.operations.grant_imports import grant_terms, keep_grant_import
 from sons_tracker.operations.lapses import follow_list
 from sons_tracker.registers import history
+from sons_tracker.registers.anomalies import Anomaly
 from sons_tracker.registers.detection import recognise
-from sons_tracker.registers.layout import ESTABLISHMENT, LEGAL_ENTITY, REFERENCING, Kind, Scope
+from sons_tracker.registers.grant_checks import check_grants, set_aside
+from sons_tracker.registers.layout import ESMS_GRANT, ESTABLISHMENT, LEGAL_ENTITY, REFERENCING, Kind, Scope
 from sons_tracker.registers.source import Progress, refuse, sha256_of
 from sons_tracker.registers.staging import (
     IMPORT_TIMEOUT,
@@ -44,6 +47,9 @@ class ImportReport:
     holds the first refusals (line, French reason), `refused_count` all of them: one is enough for nothing
     to be written. `guard` is the sentence of the guard when it stops the import. `written` says whether
     the import was committed. `orders_moved`: the orders that a list of the ANS released or reopened.
+
+    Of a file of grants, `anomalies` are both, line by line, and `anomaly_counts` how many there are by code.
+    `set_aside` counts the lines that a partial import left out: it speaks of the others only, as an extrait.
     """
 
     register: Kind
@@ -66,6 +72,21 @@ class ImportReport:
     dry_run: bool = False
     written: bool = False
     orders_moved: int = 0
+    anomalies: list[Anomaly] = field(default_factory=list)
+    anomaly_counts: dict[str, int] = field(default_factory=dict)
+    set_aside: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What was asked of one import, and when: `at` is the business instant."""
+
+    file: RegisterFile
+    scope: Scope
+    on: date
+    at: datetime
+    accept_loss: bool
+    partial: bool
 
 
 class _RolledBackError(Exception):
@@ -87,31 +108,48 @@ async def import_register(
     extracted_on: date | None = None,
     dry_run: bool = False,
     accept_loss: bool = False,
+    partial: bool = False,
     progress: Progress | None = None,
 ) -> ImportReport:
     """Imports one file; what it is comes from what it holds, or must be `kind` when given.
 
     `nomenclature` maps a FINESS category to its aggregate of level 2. `extracted_on` is needed when the
     file does not tell its date, and must agree with it when it does. `dry_run` does everything, then rolls
-    back. `accept_loss` releases the guard of a stock. `progress` is called with bytes read and bytes in all.
+    back. `accept_loss` releases the guard of a stock. `partial` imports the sound lines of a file of grants
+    and sets the others aside. `progress` is called with bytes read and bytes in all.
 
     Raises:
         SonsError: `FORBIDDEN` unless the actor is an administrator; `INVALID_FILE` when the file as a whole
-            cannot be read; `INVALID_DATE` when the date of extraction is missing or contradicted.
+            cannot be read; `INVALID_DATE` when the date of extraction is missing or contradicted;
+            `INVALID_REQUEST` for a partial import of another register than the grants.
     """
     require(actor, "admin")
     file, digest = await asyncio.gather(
         asyncio.to_thread(recognise, path, kind, nomenclature), asyncio.to_thread(sha256_of, path)
     )
     on = _extraction_date(file, extracted_on)
+    if partial and file.register is not ESMS_GRANT:
+        raise SonsError(
+            ErrorCode.INVALID_REQUEST, "Seule une liste de financements ESMS numérique s'importe en partie."
+        )
+    asked = _Asked(file, scope, on, at, accept_loss, partial)
     try:
         async with transaction(actor.context) as con:
             await _lock(con, file.register.kind)
-            report, difference = await _compare(con, file, scope, on, accept_loss, progress)
+            report, difference = await _compare(con, asked, progress)
             if difference is None:
                 raise _RolledBackError(report)
             report = await _write(con, file, report, difference)
             await _record(con, actor, at, report, digest, accept_loss)
+            if file.register is ESMS_GRANT:
+                await keep_grant_import(
+                    con,
+                    (report.extracted_on, report.scope),
+                    (report.file_name, digest),
+                    at,
+                    (report.read, report.set_aside),
+                    report.anomalies,
+                )
             if file.register.kind is REFERENCING.kind:
                 report = replace(report, orders_moved=await follow_list(con, actor, at))
             if dry_run:
@@ -157,36 +195,52 @@ async def _lock(con: asyncpg.Connection, kind: Kind) -> None:
 
 
 async def _compare(
-    con: asyncpg.Connection,
-    file: RegisterFile,
-    scope: Scope,
-    on: date,
-    accept_loss: bool,
-    progress: Progress | None,
+    con: asyncpg.Connection, asked: _Asked, progress: Progress | None
 ) -> tuple[ImportReport, history.Difference | None]:
     """Reads the file and compares it with the register; no difference when lines or the guard refuse it."""
+    file, on = asked.file, asked.on
     staged = Staged()
     await file.stage(con, staged, on, progress)
     await history.keep_untold(con, file.register, on, file.silent_on)
-    await refuse_repeated(con, file.register, staged)
-    report = _report(file, scope, on, staged)
-    if staged.refused:
-        return report, None
-    if not staged.read:
+    if file.register is ESMS_GRANT:
+        await check_grants(con, staged, grant_terms(asked.at), on, asked.scope)
+    else:
+        await refuse_repeated(con, file.register, staged)
+    report = _report(file, asked.scope, on, staged)
+    if staged.refused_count:
+        if not asked.partial:
+            return report, None
+        report = await _without_refused(con, report)
+    if staged.read == report.set_aside:
         refuse(file.path, "aucune ligne n'est à importer.")
-    difference = await history.compare(con, file.register, on, scope)
+    difference = await history.compare(con, file.register, on, report.scope)
     report = replace(
         report,
         new=difference.new,
         changed=difference.changed,
         absent=difference.absent,
-        unchanged=staged.read - difference.new - difference.changed,
+        unchanged=staged.read - report.set_aside - difference.new - difference.changed,
     )
-    if difference.absent and not accept_loss:
+    if difference.absent and not asked.accept_loss:
         held = await history.count_held(con, file.register, on)
         if difference.absent * 100 > held * GREATEST_LOSS_PERCENT:
             return replace(report, guard=_guard_sentence(difference.absent, held)), None
     return report, difference
+
+
+async def _without_refused(con: asyncpg.Connection, report: ImportReport) -> ImportReport:
+    """The import of the sound lines: it knows nothing of the grants that it leaves out, as an extrait.
+
+    Raises:
+        SonsError: `INVALID_FILE` when there is more to set aside than can be kept.
+    """
+    if sum(report.anomaly_counts.values()) > len(report.anomalies):
+        raise SonsError(
+            ErrorCode.INVALID_FILE,
+            f"Le fichier « {report.file_name} » a trop d'anomalies pour être importé en partie.",
+        )
+    await set_aside(con)
+    return replace(report, scope="extrait", set_aside=report.refused_count)
 
 
 def _guard_sentence(absent: int, held: int) -> str:
@@ -200,7 +254,9 @@ async def _write(
     con: asyncpg.Connection, file: RegisterFile, report: ImportReport, difference: history.Difference
 ) -> ImportReport:
     if report.new or report.changed or report.absent:
-        await history.apply(con, file.register, report.extracted_on, difference, report.read)
+        await history.apply(
+            con, file.register, report.extracted_on, difference, report.read - report.set_aside
+        )
     if report.scope == "extrait":
         await history.mention(con, file.register, report.extracted_on)
     if file.register is not ESTABLISHMENT:
@@ -259,6 +315,8 @@ async def _record(
         "stubs": report.stubs,
         "loss_accepted": accept_loss,
     }
+    if report.register is Kind.ESMS_GRANT:
+        facts |= {"set_aside": report.set_aside, "anomalies": report.anomaly_counts}
     await journal.record(con, actor, at, "register.imported", "register", report.register.value, facts)
 
 
@@ -275,4 +333,6 @@ def _report(file: RegisterFile, scope: Scope, on: date, staged: Staged) -> Impor
         warnings=dict(staged.warnings),
         refused=staged.refused,
         refused_count=staged.refused_count,
+        anomalies=staged.anomalies.kept,
+        anomaly_counts=staged.anomalies.counts,
     )

@@ -23,6 +23,7 @@ from jsonschema import Draft202012Validator, FormatChecker, ValidationError
 from stdnum.fr import siren
 
 from sons_tracker.errors import SonsError
+from sons_tracker.registers.anomalies import Anomaly
 from sons_tracker.registers.finess_json import date_in_name
 from sons_tracker.registers.layout import DISTRIBUTOR, ESMS_GRANT, REFERENCING, Kind, Register
 from sons_tracker.registers.source import Progress, Text, is_well_quoted, refuse, text_lines
@@ -37,6 +38,9 @@ _BOOLEANS = {"oui": True, "true": True, "1": True, "non": False, "false": False,
 _BATCH = 500
 
 Row = dict[str, Any]
+# The code of an anomaly (`anomalies.KINDS`) and its French sentence.
+Defect = tuple[str, str]
+_MALFORMED = "malformed"
 
 FORMATS = FormatChecker(formats=("date",))
 
@@ -105,18 +109,28 @@ class RowsCsv:
             if number == 1 or not line.strip():
                 continue
             staged.read += 1
-            row, reasons = self._row(line, extracted_on)
-            if reasons:
-                staged.refuse(number, " ".join(reasons))
+            row, defects = self._row(line, extracted_on)
+            if defects:
+                staged.refuse(number, " ".join(sentence for _, sentence in defects))
+                self._note(staged, number, row, defects)
             else:
                 yield (number, *map(row.get, self.register.columns))
 
-    def _row(self, line: str, extracted_on: date) -> tuple[Row, list[str]]:
+    def _note(self, staged: Staged, number: int, row: Row, defects: list[Defect]) -> None:
+        """The defects of a grant one by one, under the key of the line where it can be read."""
+        if self.register is not ESMS_GRANT:
+            return
+        key = (row.get("grant_reference"), row.get("finess_geographique"))
+        for code, sentence in defects:
+            staged.anomalies.add(Anomaly(number, code, sentence, *key))
+
+    def _row(self, line: str, extracted_on: date) -> tuple[Row, list[Defect]]:
         if not is_well_quoted(line):
-            return {}, ["Un guillemet s'ouvre ou se ferme au milieu d'un champ."]
+            return {}, [(_MALFORMED, "Un guillemet s'ouvre ou se ferme au milieu d'un champ.")]
         cells = next(csv.reader([line], delimiter=";", strict=True))
         if len(cells) != len(self._header):
-            return {}, [f"{len(self._header)} champs sont attendus, {len(cells)} sont lus."]
+            read = f"{len(self._header)} champs sont attendus, {len(cells)} sont lus."
+            return {}, [(_MALFORMED, read)]
         properties = self._schema["properties"]
         given = {
             name: _typed(cell.strip(), properties[name])
@@ -125,11 +139,11 @@ class RowsCsv:
         }
         errors = sorted(self._validator.iter_errors(given), key=lambda error: list(map(str, error.path)))
         if errors:
-            return {}, [_in_french(error, given) for error in errors]
+            return {}, [(_MALFORMED, _in_french(error, given)) for error in errors]
         row = _as_columns(given, properties)
         return row, _CROSS_CHECKS[self.register.kind](row, extracted_on) + self._contradictions(row)
 
-    def _contradictions(self, row: Row) -> list[str]:
+    def _contradictions(self, row: Row) -> list[Defect]:
         """What earlier lines of the same list said otherwise of the same solution or version."""
         if self.register is not REFERENCING:
             return []
@@ -138,7 +152,11 @@ class RowsCsv:
             ("solution_version", row["solution_version"]): (row["solution"], row["version_label"]),
         }
         return [
-            f"« {code} » ({field}) est décrit autrement plus haut : {', '.join(self._told[field, code])}."
+            (
+                "conflicting_lines",
+                f"« {code} » ({field}) est décrit autrement plus haut :"
+                f" {', '.join(self._told[field, code])}.",
+            )
             for (field, code), said in facts.items()
             if self._told.setdefault((field, code), said) != said
         ]
@@ -213,62 +231,74 @@ def _in_french(error: ValidationError, given: Row) -> str:
             return f"{name} : « {shown} » n'a pas la forme attendue ({bound})."
 
 
-def _in_order(row: Row, names: Sequence[str]) -> list[str]:
-    """One reason for each date that comes before the one known before it."""
+def _in_order(row: Row, names: Sequence[str]) -> list[Defect]:
+    """One defect for each date that comes before the one known before it."""
     known = [name for name in names if row.get(name)]
     return [
-        f"« {after} » ({row[after]}) précède « {before} » ({row[before]})."
+        ("dates_out_of_order", f"« {after} » ({row[after]}) précède « {before} » ({row[before]}).")
         for before, after in pairwise(known)
         if row[after] < row[before]
     ]
 
 
-def _check_referencing(row: Row, extracted_on: date) -> list[str]:
-    reasons = _in_order(row, ("referenced_from", "referenced_to"))
+def _check_referencing(row: Row, extracted_on: date) -> list[Defect]:
+    defects = _in_order(row, ("referenced_from", "referenced_to"))
     if row["status"] == "referenced" and "referenced_from" not in row:
-        reasons.append("« referenced_from » est exigé d'une version référencée.")
+        defects.append(("state_undated", "« referenced_from » est exigé d'une version référencée."))
     if row["status"] == "candidate" and "referenced_from" in row:
-        reasons.append("Une version candidate n'est pas encore référencée : « referenced_from » reste vide.")
+        sentence = "Une version candidate n'est pas encore référencée : « referenced_from » reste vide."
+        defects.append(("state_contradicted", sentence))
     if row.get("complete_file_on", extracted_on) > extracted_on:
-        reasons.append(_after("complete_file_on", row, extracted_on))
-    return reasons
+        defects.append(_after("complete_file_on", row, extracted_on))
+    return defects
 
 
-def _check_distributor(row: Row, _extracted_on: date) -> list[str]:
+def _check_distributor(row: Row, _extracted_on: date) -> list[Defect]:
     return _in_order(row, ("distributes_from", "distributes_to"))
 
 
-def _check_grant(row: Row, extracted_on: date) -> list[str]:
+def _check_grant(row: Row, extracted_on: date) -> list[Defect]:
     state_date = f"{row['state']}_on"
-    reasons = _in_order(row, _GRANT_LIFE)
+    defects = _in_order(row, _GRANT_LIFE)
     for end in _GRANT_ENDS:
         # a refusal answers a demand, a recovery follows a payment
-        reasons += _in_order(row, ("first_paid_on" if end == "recovered_on" else "requested_on", end))
+        defects += _in_order(row, ("first_paid_on" if end == "recovered_on" else "requested_on", end))
     if state_date not in row:
-        reasons.append(f"« {state_date} » est exigé dans l'état « {row['state']} ».")
+        defects.append(("state_undated", f"« {state_date} » est exigé dans l'état « {row['state']} »."))
     if state_date in _GRANT_LIFE:
         later = (*_GRANT_LIFE[_GRANT_LIFE.index(state_date) + 1 :], *_GRANT_ENDS)
-        reasons += [
-            f"« {name} » est donné, mais l'état est « {row['state']} »." for name in later if name in row
+        defects += [
+            ("state_contradicted", f"« {name} » est donné, mais l'état est « {row['state']} ».")
+            for name in later
+            if name in row
         ]
-    reasons += [
+    defects += [
         _after(name, row, extracted_on)
         for name in (*_GRANT_LIFE, *_GRANT_ENDS)
         if name in row and row[name] > extracted_on
     ]
-    reasons += [
-        f"« {component}_eur » est donné, mais « {component} » n'est pas une composante."
+    if row["call_year"] > extracted_on.year:
+        sentence = f"L'appel {row['call_year']} est postérieur à la date d'extraction ({extracted_on})."
+        defects.append(("future_date", sentence))
+    defects += [
+        (
+            "amount_without_component",
+            f"« {component}_eur » est donné, mais « {component} » n'est pas une composante.",
+        )
         for component in _COMPONENTS
         if f"{component}_cents" in row and component not in row["components"]
     ]
-    return reasons
+    return defects
 
 
-def _after(name: str, row: Row, extracted_on: date) -> str:
-    return f"« {name} » ({row[name]}) est postérieur à la date d'extraction ({extracted_on})."
+def _after(name: str, row: Row, extracted_on: date) -> Defect:
+    return (
+        "future_date",
+        f"« {name} » ({row[name]}) est postérieur à la date d'extraction ({extracted_on}).",
+    )
 
 
-_CROSS_CHECKS: dict[str, Callable[[Row, date], list[str]]] = {
+_CROSS_CHECKS: dict[str, Callable[[Row, date], list[Defect]]] = {
     REFERENCING.kind: _check_referencing,
     DISTRIBUTOR.kind: _check_distributor,
     ESMS_GRANT.kind: _check_grant,

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 import asyncpg
 
+from sons_tracker.registers.anomalies import Anomalies
 from sons_tracker.registers.layout import Register
 from sons_tracker.registers.source import Progress
 
@@ -31,13 +32,15 @@ Refusal = tuple[int, str]
 class Staged:
     """What reading gave. `refused` holds the first refusals by line, `refused_count` counts them all.
 
-    `warnings` counts, by French label, what was accepted with a doubt.
+    `warnings` counts, by French label, what was accepted with a doubt. `anomalies`: both, line by line and by
+    code, for a register that tells them so (the grants).
     """
 
     read: int = 0
     refused: list[Refusal] = field(default_factory=list)
     refused_count: int = 0
     warnings: dict[str, int] = field(default_factory=dict)
+    anomalies: Anomalies = field(default_factory=Anomalies)
 
     def refuse(self, line: int, reason: str) -> None:
         self.refused_count += 1

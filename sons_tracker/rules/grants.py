@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from itertools import product
 
 from sons_tracker.errors import ErrorCode, SonsError
 from sons_tracker.rules.parameters import Parameter, Source, required
@@ -117,3 +118,80 @@ def estimate(
 
 def _refused(sentence: str) -> SonsError:
     return SonsError(ErrorCode.REFUSED_BY_RULES, sentence)
+
+
+@dataclass(frozen=True, slots=True)
+class Ceiling:
+    """The most that the call of `year` pays for one component of a project, in cents.
+
+    Per ESSMS, `first_cents` up to `threshold` of them and `beyond_cents` for the others; with a `threshold`
+    of 0, `first_cents` is the ceiling of the whole project. `referenced`: whether the DUI was at the
+    agreement, None when it is not known: then the higher ceiling holds.
+    """
+
+    year: int
+    project: str
+    component: str
+    referenced: bool | None
+    first_cents: int
+    beyond_cents: int
+    threshold: int
+    a_confirmer: bool
+
+
+_NOTHING = Degressive(0, 0)
+
+
+def ceilings(calls: Mapping[int, Parameter[Call]], known_on: date) -> tuple[Ceiling, ...]:
+    """Every ceiling that is known on `known_on`, by year, project, component and referencing.
+
+    What an official call does not name, it does not pay: its ceiling is 0. A call that is known from
+    elsewhere tells only of what it names; of the rest, as of a year that is not known, nothing is said.
+    """
+    found = []
+    for year, parameter in sorted(calls.items()):
+        version = parameter.find(known_on, known_on)
+        if version is None:
+            continue
+        call, unsaid = required(version), None if version.a_confirmer else _NOTHING
+        for project, component, referenced in product(
+            ("acquisition", "upgrade"), ("usage", "equipment", "hardware", "amoa"), (True, False, None)
+        ):
+            amounts = _most(call, project, component, referenced) or unsaid
+            if amounts is not None:
+                whole = component == "amoa"
+                found.append(
+                    Ceiling(
+                        year,
+                        project,
+                        component,
+                        referenced,
+                        amounts.first_cents,
+                        amounts.beyond_cents,
+                        0 if whole else call.threshold,
+                        version.a_confirmer,
+                    )
+                )
+    return tuple(found)
+
+
+def _most(call: Call, project: str, component: str, referenced: bool | None) -> Degressive | None:
+    """What a call names for a component of a project, None when it does not name it."""
+    upgrade, small = project == "upgrade", call.small_og
+    match component:
+        case "usage":
+            return call.usage_upgrade if upgrade else call.usage_acquisition
+        case "equipment" if upgrade:
+            return call.equipment_upgrade
+        case "equipment" if referenced is False:
+            return call.equipment_not_referenced
+        case "equipment":
+            return call.equipment_referenced
+        case "hardware":
+            return None if small is None else Degressive(small.hardware_cents, small.hardware_cents)
+        case _:
+            sums = (
+                () if small is None else (small.project_cents, None if upgrade else small.procurement_cents)
+            )
+            named = [cents for cents in sums if cents is not None]
+            return Degressive(sum(named), sum(named)) if named else None

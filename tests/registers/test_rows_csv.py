@@ -83,7 +83,7 @@ async def test_a_grant_is_read_with_its_amounts_in_cents_and_its_components_in_o
         project="acquisition",
         components="equipment + usage",
         usage_eur="7000",
-        equipment_eur="14500,50",
+        equipment_eur="11500,50",
         call="regional",
         porteur="Grappe de l'Ain",
         dui_referenced="non",
@@ -92,7 +92,7 @@ async def test_a_grant_is_read_with_its_amounts_in_cents_and_its_components_in_o
     async with transaction(LOCAL_ADMIN.context) as con:
         row = await con.fetchrow("select * from esms_grant")
     assert row["components"] == ["usage", "equipment"]
-    assert (row["usage_cents"], row["equipment_cents"], row["hardware_cents"]) == (700_000, 1_450_050, None)
+    assert (row["usage_cents"], row["equipment_cents"], row["hardware_cents"]) == (700_000, 1_150_050, None)
     assert (row["dui_referenced"], row["call"], row["call_year"]) == (False, "regional", 2022)
     # the same said in another order is no change
     again = rows_file(tmp_path, "g2", [grant | {"components": "usage+equipment"}])
