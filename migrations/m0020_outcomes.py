@@ -1,4 +1,4 @@
-"""What a decided conflict does to orders: the one that loses, the one that takes its place, what is to recover.
+"""What a decided conflict does to orders: the one that loses, the one that takes its place, the money.
 
 The guards of m0013 learn the two edges: an order is rejected because a decision refused it, and a rejected
 one lives again because a decision refused the other. Each is written whole, as migrations are.
@@ -15,7 +15,8 @@ DESCRIPTION = "Outcomes: what a decided conflict does to its orders"
 EDGES = """
 insert into sons.order_transition (before, after, event, role)
   select b, 'rejected', 'conflict_lost', 'reviewer'
-  from unnest(array['submitted', 'waiting_referencing', 'to_review', 'to_correct', 'validated', 'settled']) as b;
+  from unnest(array['submitted', 'waiting_referencing', 'to_review', 'to_correct', 'validated',
+    'settled']) as b;
 insert into sons.order_transition (before, after, event, role)
   select 'rejected', a, 'conflict_won', 'reviewer'
   from unnest(array['submitted', 'waiting_referencing', 'to_review']) as a;
@@ -23,16 +24,16 @@ insert into sons.payment_transition (before, after, event, role)
   values ('draft', 'planned', 'conflict_won', 'reviewer');
 
 -- Whether a standing decision refuses this order, for this ESSMS or for any.
-create function sons.lost_by_decision(of_order uuid, number text default null) returns boolean
+create function sons.lost_by_decision(of_order uuid, of_essms text default null) returns boolean
 language sql stable
 return exists (
   select from sons.conflict_side s
   join sons.conflict_decision d on d.conflict_id = s.conflict_id
     and d.dropped_at is null and d.approved_at is not null and s.side = any (d.refused)
   join sons.conflict c on c.id = s.conflict_id and c.state = 'decided'
-  where s.order_id = of_order and (number is null or exists (
+  where s.order_id = of_order and (of_essms is null or exists (
     select from sons.conflict_essms e where e.conflict_id = s.conflict_id
-      and number in (e.finess_geographique, e.counterpart))));
+      and of_essms in (e.finess_geographique, e.counterpart))));
 -- Whether a standing decision refuses the other side of this one's case, and not this one.
 create function sons.won_by_decision(of_order uuid) returns boolean
 language sql stable
@@ -132,7 +133,8 @@ begin
       select from sons.ledger_entry e where e.order_id = over.id and e.movement = 'planned'
       group by e.finess_geographique, e.payment_id having sum(e.amount_ttc_cents) <> 0)
      or exists (select from sons.claim c where c.order_id = over.id and c.released_at is null) <> (
-      over.state <> 'rejected' and (exists (select from sons.payment p where p.order_id = over.id and p.state = 'in_lot')
+      over.state <> 'rejected' and (
+      exists (select from sons.payment p where p.order_id = over.id and p.state = 'in_lot')
       or exists (select from sons.recovery r where r.order_id = over.id and r.issued_at is null))) then
     raise exception 'order % is not over', over.number using errcode = 'SN132', constraint = tg_name;
   end if;
@@ -273,9 +275,88 @@ begin
 end $$;
 """
 
+CONTESTS = """
+-- What a party contests names an order that it may not see: the case is opened for it, and only the case is
+-- answered (C17). One row per case, `is_new` false when it stood already.
+create policy purchase_order_contested on sons.purchase_order for select to sons_case using (true);
+create policy order_line_contested on sons.order_line for select to sons_case using (true);
+grant select (id, number, state, vague, supplier_id, og_id, og_finess_juridique) on sons.purchase_order
+  to sons_case;
+grant select (order_id, finess_geographique, unit_ttc_cents) on sons.order_line to sons_case;
+grant select (holder_id) on sons.claim to sons_case;
+grant select on sons.conflict_transition to sons_case;
+create policy conflict_contested on sons.conflict for insert to sons_case with check (opened_for = 'contest');
+create policy conflict_recalled on sons.conflict for select to sons_case using (true);
+create policy conflict_side_contested on sons.conflict_side for insert to sons_case with check (true);
+create policy conflict_essms_contested on sons.conflict_essms for insert to sons_case with check (true);
+create policy conflict_finding_contested on sons.conflict_finding for insert to sons_case with check (true);
+grant insert on sons.conflict, sons.conflict_side, sons.conflict_essms, sons.conflict_finding to sons_case;
+grant select (id, number, family, pair_key) on sons.conflict to sons_case;
+
+create function sons.open_contest(of_order uuid, at timestamptz, message text, source text, remedy text,
+  law text, known date) returns table (conflict_id uuid, is_new boolean)
+language plpgsql security definer set search_path = sons, pg_temp as $$
+declare
+  mine record;
+  held record;
+  key text;
+begin
+  select o.id, o.number, o.vague, o.supplier_id, o.og_id, o.og_finess_juridique into mine
+  from purchase_order o
+  where o.id = of_order and o.state = 'rejected'
+    and current_organisation() in (o.supplier_id, o.og_id);
+  for held in
+    select o.id, o.number, o.state, o.supplier_id, o.og_id,
+           array_agg(l.finess_geographique order by l.finess_geographique) as essms,
+           coalesce(sum(l.unit_ttc_cents), 0)::bigint as at_stake
+    from order_line l
+    join claim c on c.vague = mine.vague and c.finess_geographique = l.finess_geographique
+      and c.released_at is null and c.holder_kind = 'order'
+    join purchase_order o on o.id = c.holder_id
+    where l.order_id = mine.id
+    group by o.id, o.number, o.state, o.supplier_id, o.og_id order by o.id
+  loop
+    key := 'order:' || least(held.id::text, mine.id::text)
+      || '|order:' || greatest(held.id::text, mine.id::text);
+    select c.id into conflict_id from conflict c
+    where c.family in ('two_orders', 'already_financed') and c.pair_key = key limit 1;
+    is_new := conflict_id is null;
+    if is_new then
+      conflict_id := gen_random_uuid();
+      insert into conflict (id, number, vague, family, pair_key, state, version, og_id, og_finess_juridique,
+        suppliers, at_stake_ttc_cents, opened_at, opened_for, last_found_at)
+      values (conflict_id, 'CF-' || to_char(known, 'YYYY') || '-'
+          || lpad(nextval('conflict_number')::text, 6, '0'), mine.vague,
+        case held.state when 'settled' then 'already_financed' else 'two_orders' end, key, 'open', 1,
+        mine.og_id, mine.og_finess_juridique, array[held.supplier_id, mine.supplier_id], held.at_stake, at,
+        'contest', at);
+      insert into conflict_side (conflict_id, side, kind, order_id, supplier_id, og_id)
+      values (open_contest.conflict_id, 1, 'order', held.id, held.supplier_id, held.og_id),
+             (open_contest.conflict_id, 2, 'order', mine.id, mine.supplier_id, mine.og_id);
+      insert into conflict_essms (conflict_id, finess_geographique)
+      select open_contest.conflict_id, n from unnest(held.essms) as n order by n;
+      insert into conflict_finding (conflict_id, found_at, rule, outcome, message, source, remedy, readings,
+        a_confirmer, facts, law_digest, known_on, digest)
+      values (open_contest.conflict_id, at, 'R05', 'fail', message, source, remedy, array['C17'], false,
+        jsonb_build_object('held_by', held.number, 'contested', mine.number, 'essms', held.essms), law, known,
+        sha256(convert_to(key || message, 'UTF8')));
+    end if;
+    return next;
+  end loop;
+end $$;
+revoke execute on function sons.open_contest(uuid, timestamptz, text, text, text, text, date) from public;
+grant execute on function sons.open_contest(uuid, timestamptz, text, text, text, text, date) to sons_app;
+alter function sons.open_contest(uuid, timestamptz, text, text, text, text, date) owner to sons_case;
+
+-- an OG that answers silences the deadline of its own question
+create policy deadline_answered on sons.deadline for update to sons_app
+  using (kind = 'conflict_answer' and order_id is null and og_id = (select sons.current_organisation())
+         and (select sons.current_role_name()) = 'og');
+"""
+
 
 async def _run() -> None:
-    await DB.run_script("\n".join((EDGES, ORDERS, MONEY)))
+    await DB.run_script("\n".join((EDGES, ORDERS, MONEY, CONTESTS)))
 
 
 async def forwards() -> MigrationManager:

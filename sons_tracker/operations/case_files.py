@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from itertools import groupby
+from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -29,11 +30,12 @@ from sons_tracker.rules.lifecycle import OPEN_STATES
 from sons_tracker.rules.parameters import required
 from sons_tracker.rules.texts import Law
 
-_PAGE = """
+_FILE = """
 select o.id, o.number, o.state, o.decision, o.dispositif, o.og_finess_juridique as og, o.solution_version,
        o.signed_on, o.received_at, o.already_equipped, s.kind as supplier_kind, s.siren as supplier_siren
 from purchase_order o join organisation s on s.id = o.supplier_id
-where o.state = any($1) and ($2::timestamptz is null or (o.received_at, o.id) > ($2, $3::uuid))
+where """
+_PAGE = f"""{_FILE} o.state = any($1) and ($2::timestamptz is null or (o.received_at, o.id) > ($2, $3::uuid))
 order by o.received_at, o.id limit $4
 """
 _LINES = """
@@ -117,6 +119,19 @@ async def order_files(con: asyncpg.Connection, after: OrderFile | None, limit: i
         None if after is None else after.id,
         limit,
     )
+    return await _files(con, rows)
+
+
+async def order_file(con: asyncpg.Connection, order_id: UUID) -> OrderFile:
+    """One order's file, whatever its state.
+
+    Raises:
+        IndexError: no order that the connection may see has that identifier.
+    """
+    return (await _files(con, await con.fetch(f"{_FILE} o.id = $1", order_id)))[0]
+
+
+async def _files(con: asyncpg.Connection, rows: Sequence[Any]) -> tuple[OrderFile, ...]:
     ids = [row["id"] for row in rows]
     grants: dict[tuple[UUID, str], tuple[Grant, ...]] = {}
     for row in await con.fetch(_GRANTS, ids):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sons_tracker.operations.bank_accounts import took_effect
 from sons_tracker.operations.calendar_moves import text_published
+from sons_tracker.operations.conflict_steps import answer_passed
 from sons_tracker.operations.deadlines import Effect, one_by_one, only_told
 from sons_tracker.operations.lapses import clotures_passed, complete_file_passed, referencing_came
 from sons_tracker.operations.reservations import reservation_expired
@@ -18,5 +19,6 @@ EFFECTS: dict[str, Effect] = {
     "cloture": clotures_passed,
     "publication": one_by_one(text_published),
     "bank_account": one_by_one(took_effect),
+    "conflict_answer": one_by_one(answer_passed),
     "reservation": one_by_one(reservation_expired),
 }

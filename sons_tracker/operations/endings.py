@@ -17,6 +17,7 @@ from sons_tracker.operations.recoveries import open_recovery
 from sons_tracker.rules.dossier import Dossier
 
 DELAY_PASSED = "delay_passed"
+DECIDED = "decided"
 # In these states of its payment, money is with the supplier, or on its way: the ESSMS are not free.
 MONEY_OUT = ("in_lot", "paid", "to_recover")
 
@@ -25,8 +26,9 @@ MONEY_OUT = ("in_lot", "paid", "to_recover")
 class Ending:
     """Why an order ends: its new state, and for the journal and the recovery, the reason and the source.
 
-    `after`: cancelled or lapsed. `reason` is one of the reasons of a recovery (cancelled, cloture, reclaimed,
-    decided), or `DELAY_PASSED`, when nothing can have been paid. `facts` go to the journal and the parties.
+    `after`: cancelled, lapsed, or rejected by the decision of a conflict. `reason` is one of the reasons of a
+    recovery (cancelled, cloture, reclaimed, decided), or `DELAY_PASSED`, when nothing can have been paid.
+    `facts` go to the journal and the parties.
     """
 
     after: str
@@ -51,7 +53,8 @@ async def end_orders(
 
     Their live requests become inadmissible, what was due is no longer, what is planned is taken back from the
     ledger, their deadlines are superseded. Their ESSMS are freed, unless money is out: a paid advance opens a
-    recovery, and the ESSMS are freed when the ordre de recouvrement is issued. The parties are told.
+    recovery, and the ESSMS are freed when the ordre de recouvrement is issued; at once where a conflict was
+    decided. The parties are told.
     """
     instants = {order.id: at for order, at in ends}
     ids, ats = list(instants), list(instants.values())
@@ -89,9 +92,11 @@ async def end_orders(
         if payment["state"] == "paid":
             at, due = instants[payment["order_id"]], payment["due_ttc_cents"]
             await open_recovery(con, actor, at, payment["id"], due, ending.reason, ending.source)
-    held = {payment["order_id"] for payment in out}
+    # a decision swaps the claims at once; everything else waits for the ordre de recouvrement
+    held = set() if ending.reason == DECIDED else {payment["order_id"] for payment in out}
     free = {order_id: at for order_id, at in instants.items() if order_id not in held}
-    freed = await release_claims(con, free, ending.after)
+    why_free = DECIDED if ending.reason == DECIDED else ending.after
+    freed = await release_claims(con, free, why_free)
     why = {**ending.facts, "reason": ending.reason, "source": ending.source}
     said = [(order, at, {**why, "essms_freed": freed[order.id]}) for order, at in ends]
     await tell_all(con, actor, f"order.{ending.after}", said)

@@ -26,6 +26,7 @@ DEADLINE_WORDS = {
     "fermeture": "fermeture",
     "cloture": "clôture",
     "answer": "réponse à une demande de correction",
+    "conflict_answer": "réponse dans un conflit",
     "bank_account": "prise d'effet de coordonnées bancaires",
     "reservation": "expiration d'une réservation",
     "notice": "information",
