@@ -23,6 +23,7 @@ from sons_tracker.cli import (
     orders,
     recoveries,
     registers,
+    reservations,
     serve,
     soldes,
     suppliers,
@@ -59,6 +60,7 @@ orders.app.command("cancel")(endings.cancel)
 orders.app.command("attest")(endings.attest)
 app.add_typer(endings.cancellations, name="cancellation")
 app.add_typer(endings.amendments, name="amendment")
+app.add_typer(reservations.app, name="reservation")
 app.add_typer(suppliers.app, name="supplier")
 app.add_typer(clock.app, name="clock")
 app.add_typer(instruction.advances, name="advance")

@@ -13,7 +13,7 @@ from datetime import date, datetime, timedelta
 
 from sons_tracker.rules.actions import Action, Reason
 from sons_tracker.rules.case import OrderedEssms
-from sons_tracker.rules.french import count_fr, date_fr, instant_fr
+from sons_tracker.rules.french import PARIS, count_fr, date_fr, until_fr
 from sons_tracker.rules.lifecycle import RESERVATION_WORDS, SUPPLIER
 from sons_tracker.rules.parameters import Version, required
 from sons_tracker.rules.schedule import end_of_day
@@ -129,7 +129,7 @@ def against_renewing(
     if expiry(at.date(), terms, fermeture) <= reservation.expires_at:
         return (
             Reason(
-                f"La réservation court déjà jusqu'au {instant_fr(reservation.expires_at)} : la renouveler"
+                f"La réservation court déjà jusqu'au {_until(reservation.expires_at)} : la renouveler"
                 " aujourd'hui ne la prolongerait pas.",
                 source=str(terms.source),
             ),
@@ -142,8 +142,14 @@ def _against_touching(reservation: Running, at: datetime) -> tuple[Reason, ...]:
     if reservation.state != "active":
         return (Reason(f"Cette réservation est {RESERVATION_WORDS[reservation.state]}."),)
     if at > reservation.expires_at:
-        return (Reason(f"Cette réservation a expiré le {instant_fr(reservation.expires_at)}."),)
+        return (Reason(f"Cette réservation a expiré le {_until(reservation.expires_at)}."),)
     return ()
+
+
+def _until(at: datetime) -> str:
+    """The last instant as Paris reads it: a day, or a day and an hour."""
+    local = at.astimezone(PARIS)
+    return until_fr(Limit(local.date(), local))
 
 
 def _some(numbers: Sequence[str]) -> str:
