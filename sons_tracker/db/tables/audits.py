@@ -1,0 +1,34 @@
+"""Runs of the detection and what each family gave (migration 0019)."""
+
+from piccolo.columns import UUID, BigInt, Date, Integer, Text, Timestamptz
+from piccolo.table import Table
+
+
+class AuditRun(Table, tablename="audit_run", schema="sons"):
+    """One run: what was examined, under which law, by whom."""
+
+    id = UUID(primary_key=True, default=None)
+    at = Timestamptz(default=None)
+    cause = Text(default=None)
+    numbers = Integer(default=None, null=True)
+    law_digest = Text(default=None)
+    known_on = Date(default=None)
+    stock_on = Date(default=None, null=True)
+    orders = Integer(default=None)
+    grants = Integer(default=None)
+    lines = Integer(default=None)
+    took_ms = Integer(default=None)
+    person_id = UUID(default=None, null=True)
+    role = Text(default=None)
+
+
+class AuditFamily(Table, tablename="audit_family", schema="sons"):
+    """What a run gave for one family; cents TTC at stake in the cases found."""
+
+    run_id = UUID(primary_key=True, default=None)
+    family = Text(default=None)
+    found = Integer(default=None)
+    opened = Integer(default=None)
+    reopened = Integer(default=None)
+    ceased = Integer(default=None)
+    at_stake_ttc_cents = BigInt(default=None)
