@@ -79,61 +79,43 @@ with orders as materialized (
   from deadline
   where superseded_at is null and kind in ('fermeture', 'cloture', 'complete_file') and order_id is not null
   group by order_id
-), entries as (
-  select e.order_id, e.finess_geographique, p.kind, e.movement, e.amount_ttc_cents
-  from ledger_entry e join payment p on p.id = e.payment_id
-), removed as (
-  select l.order_id, l.finess_geographique, l.unit_ttc_cents, l.advance_ttc_cents
-  from claim c join order_line l using (order_id, finess_geographique)
-  where c.release_reason = 'removed_from_perimeter'
 )
 """
-_SUMS = """
-    (sum(amount_ttc_cents) filter (where movement = 'planned'))::bigint as planned,
-    (sum(amount_ttc_cents) filter (where movement = 'planned' and kind = 'advance'))::bigint
-      as planned_advance,
-    (sum(amount_ttc_cents) filter (where movement <> 'planned'))::bigint as received
-  from entries"""
-# What each order is worth and has received: from the ledger once the State is engaged, else from its amounts.
-_BY_ORDER = """, account as (select order_id, __SUMS__ group by order_id
-), gone as (
-  select order_id, sum(unit_ttc_cents)::bigint as unit, sum(advance_ttc_cents)::bigint as advance
-  from removed group by order_id
-), shares as (
-  select o.id as order_id, null::text as region, coalesce(a.received, 0) as received,
-    case when a.planned is not null then a.planned when not o.live then 0
-      else o.total_ttc_cents - coalesce(g.unit, 0) end as worth,
-    case when not o.unpaid then 0 when a.planned is not null then coalesce(a.planned_advance, 0)
-      when not o.live then 0 else o.advance_ttc_cents - coalesce(g.advance, 0) end as unpaid_advance
-  from orders o left join account a on a.order_id = o.id left join gone g on g.order_id = o.id
-), cash as (
-  select order_id, null::text as region, movement, at, sum(amount_ttc_cents)::bigint as cents
-  from ledger_entry where movement <> 'planned' group by order_id, movement, at
+# An ESSMS is where its latest row of the register says.
+_PLACES = """, places as (
+  select distinct on (finess_geographique) finess_geographique, departement from establishment
+  order by finess_geographique, valid_from desc
 )"""
-# The same for what of an order stands in each region; an ESSMS is where its latest row of the register says.
-_BY_REGION = """, places as ( -- the latest row has the greatest « 2022-01-0375 »: hashed, not sorted
-  select e.finess_geographique, r.region
-  from (select finess_geographique,
-          substr(max(valid_from::text || coalesce(departement, '')), 11) as departement
-        from establishment group by finess_geographique) e
-  left join unnest($6::text[], $7::text[]) as r (departement, region) on r.departement = e.departement
-), account as (select order_id, finess_geographique, __SUMS__ group by order_id, finess_geographique
+_LOCATED = "left join places l on l.finess_geographique = e.finess_geographique"
+# What each order is worth and has received: from the ledger once the State is engaged, else from its lines;
+# all over, or by région. The ledger is read once, and summed by département before anything else is joined.
+_SHARES = """, regions as (
+  select departement, region from unnest($6::text[], $7::text[]) as r (departement, region)
+), booked as materialized (
+  select p.order_id, p.kind, r.region, s.movement, s.at, s.cents
+  from (
+    select e.payment_id, __PLACE__ as departement, e.movement, e.at, sum(e.amount_ttc_cents)::bigint as cents
+    from ledger_entry e __LOCATED__ group by 1, 2, 3, 4
+  ) s join payment p on p.id = s.payment_id left join regions r on r.departement = s.departement
+), account as (
+  select order_id, region, bool_or(movement = 'planned') as engaged,
+    coalesce(sum(cents) filter (where movement = 'planned'), 0)::bigint as worth,
+    coalesce(sum(cents) filter (where movement = 'planned' and kind = 'advance'), 0)::bigint as advance,
+    coalesce(sum(cents) filter (where movement <> 'planned'), 0)::bigint as received
+  from booked group by order_id, region
 ), shares as (
-  select l.order_id, p.region, sum(coalesce(a.received, 0))::bigint as received,
-    sum(case when a.planned is not null then a.planned
-      when not o.live or g.order_id is not null then 0 else l.unit_ttc_cents end)::bigint as worth,
-    sum(case when not o.unpaid then 0 when a.planned is not null then coalesce(a.planned_advance, 0)
-      when not o.live or g.order_id is not null then 0 else l.advance_ttc_cents end)::bigint
-      as unpaid_advance
-  from orders o join order_line l on l.order_id = o.id
-  left join account a on a.order_id = l.order_id and a.finess_geographique = l.finess_geographique
-  left join removed g on g.order_id = l.order_id and g.finess_geographique = l.finess_geographique
-  left join places p on p.finess_geographique = l.finess_geographique
-  group by l.order_id, p.region
-), cash as (
-  select e.order_id, p.region, e.movement, e.at, sum(e.amount_ttc_cents)::bigint as cents
-  from ledger_entry e left join places p using (finess_geographique)
-  where e.movement <> 'planned' group by e.order_id, p.region, e.movement, e.at
+  select order_id, region, worth, advance, received from account
+  union all
+  select s.order_id, r.region, s.worth, s.advance, 0
+  from (
+    select e.order_id, __PLACE__ as departement, sum(e.unit_ttc_cents)::bigint as worth,
+      sum(e.advance_ttc_cents)::bigint as advance
+    from orders o join order_line e on e.order_id = o.id __LOCATED__
+    where o.live and not exists (select from account a where a.order_id = o.id and a.engaged)
+      and not exists (select from claim c where c.release_reason = 'removed_from_perimeter'
+        and c.order_id = e.order_id and c.finess_geographique = e.finess_geographique)
+    group by 1, 2
+  ) s left join regions r on r.departement = s.departement
 )"""
 _MEASURED = """, measured as (
   select o.dispositif, o.editor_id, n.region, v.measure, v.at, v.cents
@@ -141,9 +123,10 @@ _MEASURED = """, measured as (
   cross join lateral (values
     ('engaged', o.received_at, case when o.live then n.worth else 0 end),
     ('to_come', case when o.advance = 'planned' then m.fermeture else $5 end,
-      case when o.live then n.unpaid_advance else 0 end),
+      case when o.live and o.unpaid then n.advance else 0 end),
     ('to_come', case when o.solde = 'planned' then m.cloture else $5 end,
-      case when o.live then n.worth - n.received - n.unpaid_advance else 0 end),
+      case when o.live then n.worth - n.received - case when o.unpaid then n.advance else 0 end
+        else 0 end),
     ('at_risk', m.cloture, case when o.unasked then n.received else 0 end),
     ('conditional', m.complete_file, case when o.state = 'waiting_referencing' then n.worth else 0 end),
     ('to_recover', o.reclaimed_at,
@@ -153,7 +136,8 @@ _MEASURED = """, measured as (
   select o.dispositif, o.editor_id, c.region,
     case c.movement when 'recovered' then 'recovered' else 'paid' end, c.at,
     case c.movement when 'recovered' then -c.cents else c.cents end
-  from cash c join orders o on o.id = c.order_id
+  from booked c join orders o on o.id = c.order_id
+  where c.movement <> 'planned'
 ), placed as (
   select date_trunc('month', at at time zone 'Europe/Paris')::date as month, dispositif, editor_id, region,
     measure, cents
@@ -193,16 +177,15 @@ async def forecast(
     columns = {"editor": "editor_id"}
     grouped = [columns.get(name, name) for name in wanted]
     located = "region" in wanted or narrowed.region is not None
-    shares = (_BY_REGION if located else _BY_ORDER).replace("__SUMS__", _SUMS)
-    measured = _ORDERS + shares + _MEASURED
+    shares = _SHARES.replace("__PLACE__", "l.departement" if located else "null::text")
+    shares = shares.replace("__LOCATED__", _LOCATED if located else "")
+    measured = _ORDERS + (_PLACES if located else "") + shares + _MEASURED
     shown = ", ".join([*grouped, sums])
     grouping = f"group by {', '.join(grouped)}" if grouped else ""
     sql = (
         f"{measured} select {shown} from placed"  # noqa: S608 - names of this module only
         " where ($8::date is null or month >= $8) and ($9::date is null or month <= $9)"
         " and ($10::text is null or region = $10)"
-        # the planner is told of every argument, used or not
-        " and ($6::text[] is not null and $7::text[] is not null)"
         f" {grouping}"
     )
     async with transaction(actor.context, read_only=True) as con:

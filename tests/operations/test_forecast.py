@@ -153,6 +153,29 @@ async def test_after_the_cloture_money_out_is_to_recover(module_database: Databa
     assert +Counter((await read(at=AFTER_CLOTURE)).total) == await naive()
 
 
+async def test_a_share_is_where_the_latest_row_of_the_register_says(module_database: Database) -> None:
+    paid, deposited = await money.a_paid_advance(owner, 3), await life.a_deposited_order(owner, 2)
+    for moved in (paid.essms[0], deposited.essms[0]):
+        await owner.execute(
+            "with old as (update sons.establishment set valid_to = '2023-05-01'"
+            " where finess_geographique = $1 and valid_to is null returning *)"
+            " insert into sons.establishment (finess_geographique, valid_from, finess_juridique, name,"
+            " category, aggregate, departement, in_service) select finess_geographique, '2023-05-01',"
+            " finess_juridique, name, category, aggregate, '35', true from old",
+            moved,
+        )
+    found = await read("region", editor=paid.editor.actor.organisation_id)
+    assert {row.region: (row.cents["engaged"], row.cents["paid"]) for row in found.rows} == {
+        "Bretagne": (292_000, 87_600),
+        "Île-de-France": (2 * 292_000, 2 * 87_600),
+    }
+    found = await read("region", editor=deposited.editor.actor.organisation_id)
+    assert {row.region: (row.cents["engaged"], row.cents["to_come"]) for row in found.rows} == {
+        "Bretagne": (292_000, 292_000),
+        "Île-de-France": (292_000, 292_000),
+    }
+
+
 def test_files_hold_the_same_cents_and_no_formula() -> None:
     cents = dict(zip(MEASURES, (123_456, 1, -36_960, 0, 0, 0, 0), strict=True))
     rows = [((date(2023, 3, 1), "=cmd|' /C calc'!A0"), cents), ((None, None), cents)]
