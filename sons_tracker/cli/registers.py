@@ -30,6 +30,7 @@ from sons_tracker.cli.french import Cli
 from sons_tracker.errors import ErrorCode, SonsError
 from sons_tracker.registers.layout import REGISTERS, Kind, Scope
 from sons_tracker.rules.parameters import required
+from sons_tracker.rules.succession import KIND_WORDS
 
 if TYPE_CHECKING:
     from sons_tracker.operations.actors import Actor
@@ -228,6 +229,13 @@ async def _work(
             )
 
 
+def _successions(report: ImportReport) -> dict[str, str]:
+    if not report.successions:
+        return {}
+    kinds = ", ".join(f"{KIND_WORDS[kind]} : {count}" for kind, count in report.successions.items())
+    return {"Successions probables": f"{sum(report.successions.values())} ({kinds})"}
+
+
 def _told(report: ImportReport) -> dict[str, Any]:
     """The report as JSON, each anomaly with its severity and what to do about it."""
     from sons_tracker.api.schemas.grant_imports import anomaly_out
@@ -250,6 +258,7 @@ def _print(console: Console, report: ImportReport) -> None:
                 "Absentes": str(report.absent),
                 "Organismes à compléter": str(report.stubs),
                 "Refusées": str(report.refused_count),
+                **_successions(report),
                 **({"Laissées de côté": str(report.set_aside)} if report.set_aside else {}),
                 **{f"À noter : {label}": str(count) for label, count in report.warnings.items()},
             }

@@ -12,6 +12,7 @@ import asyncpg
 from sons_tracker.operations.actors import Actor
 from sons_tracker.operations.requests import OrderRequest, known_on
 from sons_tracker.rules.case import (
+    SAME_ORDER,
     Case,
     Engagement,
     Establishment,
@@ -63,10 +64,10 @@ _HOLDS = """
 select
   (select jsonb_agg(jsonb_build_array(e.finess_geographique, e.holder_kind, o.number, r.number,
      coalesce(r.supplier_id = (select current_organisation()) and r.og_finess_juridique = $3
-              and r.expires_at >= $4, false)))
-   from engaged($1, $2) e
-   left join claim c on c.vague = $1 and c.finess_geographique = e.finess_geographique
-     and c.released_at is null
+              and r.expires_at >= $4 and e.held_as = e.finess_geographique, false),
+     nullif(e.held_as, e.finess_geographique)))
+   from held_under($1, $2) e
+   left join claim c on c.vague = $1 and c.finess_geographique = e.held_as and c.released_at is null
    left join purchase_order o on o.id = c.order_id
    left join reservation r on r.id = c.holder_id and c.holder_kind = 'reservation') as held,
   (select jsonb_agg(jsonb_build_array(o.number, coalesce(o.solution, ''),
@@ -74,7 +75,9 @@ select
            where c.order_id = o.id and c.released_at is null and c.finess_geographique = any($2)
            order by 1)) order by o.number)
    from purchase_order o join order_state s on s.state = o.state
-   where o.og_finess_juridique = $3 and o.vague = $1 and s.live) as others
+   where o.og_finess_juridique = $3 and o.vague = $1 and s.live) as others,
+  (select jsonb_agg(jsonb_build_array(s.number, s.predecessor)) from succeeded_by($2) s
+   where s.predecessor = any($2)) as twice
 """
 
 
@@ -130,6 +133,8 @@ async def with_holds(con: asyncpg.Connection, case: Case, vague: Vague) -> Case:
     numbers = [line.finess for line in case.lines]
     row = await con.fetchrow(_HOLDS, vague.code, numbers, case.og, case.received_at)
     held = {number: (Engagement(*holder),) for number, *holder in row["held"] or ()}
+    for number, old in row["twice"] or ():
+        held.setdefault(number, (Engagement(SAME_ORDER, None, held_as=old),))
     return replace(
         case,
         other_orders=tuple(

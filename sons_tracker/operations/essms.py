@@ -32,7 +32,10 @@ class RegisterEntry:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """A claim that the actor may see; live while `released_at` is None."""
+    """A claim that the actor may see; live while `released_at` is None.
+
+    `held_as`: the new number of the ESSMS for which the order holds it; None when it names this one.
+    """
 
     vague: str
     order_id: UUID | None
@@ -40,6 +43,7 @@ class Hold:
     claimed_at: datetime
     released_at: datetime | None
     release_reason: str | None
+    held_as: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +85,9 @@ async def find_essms(actor: Actor, finess: FinessGeographique, law: Law, at: dat
             kind = await con.fetchval("select holder_kind from engaged($1, array[$2])", vague, finess)
             financing[vague] = {None: "free", "reservation": "reserved"}.get(kind, "engaged")
         holds = await con.fetch(
-            "select c.vague, c.order_id, o.number as order_number, c.claimed_at, c.released_at,"
-            " c.release_reason from claim c left join purchase_order o on o.id = c.order_id"
+            "select c.vague, o.id as order_id, o.number as order_number, c.claimed_at, c.released_at,"
+            " c.release_reason, n.finess_geographique as held_as from claim c"
+            " left join purchase_order o on o.id = c.holder_id left join claim n on n.id = c.origin"
             " where c.finess_geographique = $1 order by c.claimed_at, c.id",
             finess,
         )

@@ -13,6 +13,7 @@ from sons_tracker.law import load
 from sons_tracker.operations.actors import SCHEDULER, Actor
 from sons_tracker.operations.acts import OrderParties, tell, tell_all
 from sons_tracker.operations.calendar_moves import follow_calendar
+from sons_tracker.operations.claims import claiming
 from sons_tracker.operations.deadlines import Due
 from sons_tracker.operations.dossier import load_dossier
 from sons_tracker.operations.endings import DELAY_PASSED, Ending, end_order, end_orders
@@ -168,6 +169,14 @@ def _may_reopen(dossier: Dossier, at: datetime) -> bool:
     return lapsed_for_delay and not over and finding.outcome is Outcome.PASS
 
 
+_RETAKE = """
+insert into claim (vague, finess_geographique, holder_kind, holder_id, supplier_id, og_id, claimed_at)
+select $1, finess, 'order', $2, $3, $4, $5 from unnest($6::text[]) as finess order by finess
+on conflict (vague, finess_geographique) where released_at is null do nothing
+returning finess_geographique
+"""
+
+
 async def _reopen(con: asyncpg.Connection, actor: Actor, at: datetime, dossier: Dossier) -> bool:
     essms = [line.finess for line in dossier.kept]
     taken: set[str] = set()
@@ -176,22 +185,23 @@ async def _reopen(con: asyncpg.Connection, actor: Actor, at: datetime, dossier: 
             await con.execute(
                 "update purchase_order set state = 'waiting_referencing' where id = $1", dossier.id
             )
-            held = await con.fetch(
-                "insert into claim (vague, finess_geographique, holder_kind, holder_id, supplier_id, og_id,"
-                " claimed_at) select $1, finess, 'order', $2, $3, $4, $5 from unnest($6::text[]) as finess"
-                " order by finess on conflict (vague, finess_geographique) where released_at is null"
-                " do nothing returning finess_geographique",
-                dossier.vague,
-                dossier.id,
-                dossier.supplier_id,
-                dossier.og_id,
-                at,
-                essms,
-            )
+            with claiming(_TakenError):
+                held = await con.fetch(
+                    _RETAKE,
+                    dossier.vague,
+                    dossier.id,
+                    dossier.supplier_id,
+                    dossier.og_id,
+                    at,
+                    essms,
+                )
             taken = set(essms) - {row["finess_geographique"] for row in held}
             if taken:
                 raise _TakenError
     except _TakenError:
+        if not taken:  # it is an old number of one of them that is held
+            rows = await con.fetch("select finess_geographique from engaged($1, $2)", dossier.vague, essms)
+            taken = {row["finess_geographique"] for row in rows}
         facts = {"reading": "C16", "essms_taken": sorted(taken)}
         await tell(con, actor, at, "order.reopening_refused", dossier, facts)
         return False

@@ -155,6 +155,12 @@ EVENTS: dict[str, Event] = {
     "lot.approved": Event("Lot de paiement approuvé"),
     "lot.dropped": Event("Lot de paiement abandonné"),
     "lot.returned": Event("Retour bancaire intégré"),
+    "succession.confirmed": Event(
+        "Numéro FINESS reconnu comme la suite d'un autre",
+        "Un ESSMS engagé sous son nouveau numéro l'est aussi sous l'ancien : dites-le si c'est une erreur.",
+        mailed=True,
+    ),
+    "succession.dismissed": Event("Deux numéros FINESS reconnus distincts", mailed=True),
     "webhook.disabled": Event(
         "Webhook désactivé après des échecs répétés",
         "Réparez le destinataire, enregistrez-le à nouveau, puis rejouez la période manquée.",

@@ -141,9 +141,12 @@ async def _view(con: asyncpg.Connection, row: Any) -> OrderView:
 
 
 _HOLDERS = """
-select o.number, array_agg(c.finess_geographique) as essms
-from claim c join purchase_order o on o.id = c.order_id
-where c.vague = $1 and c.finess_geographique = any($2) and c.holder_id <> $3
+with asked as (
+  select n as finess, n as held from unnest($2::text[]) n
+  union select s.number, s.predecessor from succeeded_by($2) s)
+select o.number, array_agg(distinct a.finess) as essms
+from asked a join claim c on c.finess_geographique = a.held join purchase_order o on o.id = c.holder_id
+where c.vague = $1 and c.holder_id <> $3
   and c.claimed_at <= $4 and (c.released_at is null or c.released_at > $4)
 group by o.number order by o.number
 """

@@ -14,9 +14,11 @@ import asyncpg
 from sons_tracker.db import journal
 from sons_tracker.db.engine import transaction
 from sons_tracker.errors import ErrorCode, Fault, SonsError
+from sons_tracker.law import load
 from sons_tracker.operations.actors import Actor, require
 from sons_tracker.operations.grant_imports import grant_terms, keep_grant_import
 from sons_tracker.operations.lapses import follow_list
+from sons_tracker.operations.successions import look_for_successions
 from sons_tracker.registers import history
 from sons_tracker.registers.anomalies import Anomaly
 from sons_tracker.registers.detection import recognise
@@ -47,6 +49,7 @@ class ImportReport:
     holds the first refusals (line, French reason), `refused_count` all of them: one is enough for nothing
     to be written. `guard` is the sentence of the guard when it stops the import. `written` says whether
     the import was committed. `orders_moved`: the orders that a list of the ANS released or reopened.
+    `successions`: the probable successions since the stock before, by kind (`rules.succession.KINDS`).
 
     Of a file of grants, `anomalies` are both, line by line, and `anomaly_counts` how many there are by code.
     `set_aside` counts the lines that a partial import left out: it speaks of the others only, as an extrait.
@@ -72,6 +75,7 @@ class ImportReport:
     dry_run: bool = False
     written: bool = False
     orders_moved: int = 0
+    successions: dict[str, int] = field(default_factory=dict)
     anomalies: list[Anomaly] = field(default_factory=list)
     anomaly_counts: dict[str, int] = field(default_factory=dict)
     set_aside: int = 0
@@ -140,6 +144,8 @@ async def import_register(
             if difference is None:
                 raise _RolledBackError(report)
             report = await _write(con, file, report, difference)
+            if file.register is ESTABLISHMENT and scope == "stock":
+                report = replace(report, successions=await look_for_successions(con, at, load().law, on))
             await _record(con, actor, at, report, digest, accept_loss)
             if file.register is ESMS_GRANT:
                 await keep_grant_import(
@@ -314,6 +320,7 @@ async def _record(
         "warned": report.warned,
         "stubs": report.stubs,
         "loss_accepted": accept_loss,
+        "successions": report.successions,
     }
     if report.register is Kind.ESMS_GRANT:
         facts |= {"set_aside": report.set_aside, "anomalies": report.anomaly_counts}

@@ -17,6 +17,7 @@ from sons_tracker.errors import ErrorCode, SonsError
 from sons_tracker.operations.actors import SCHEDULER, Actor, require
 from sons_tracker.operations.acts import Refused, perform
 from sons_tracker.operations.cases import load_case, with_holds
+from sons_tracker.operations.claims import claiming
 from sons_tracker.operations.conversions import DEADLINE, hold_reservations, silence_end, tell_parties
 from sons_tracker.operations.deadlines import Due
 from sons_tracker.operations.idempotency import Answer, Key
@@ -278,25 +279,26 @@ async def _write(
     """
     day, reservation_id = known_on(at), uuid4()
     dispositif, vague = dispositif_of(law, request.dispositif)
-    claimed = await con.fetchval(
-        _WRITE,
-        reservation_id,
-        str(day.year),
-        vague.code,
-        request.dispositif,
-        actor.organisation_id,
-        await organisation_of_og(con, request.og),
-        request.og,
-        request.solution_version,
-        sorted(request.essms),
-        required(terms).most_essms,
-        required(terms).renewals,
-        at,
-        expiry(day, terms, dispositif.fermeture.find(day, day)),
-        law.digest,
-        DEADLINE,
-        _planned(terms),
-    )
+    with claiming(_LostRaceError):
+        claimed = await con.fetchval(
+            _WRITE,
+            reservation_id,
+            str(day.year),
+            vague.code,
+            request.dispositif,
+            actor.organisation_id,
+            await organisation_of_og(con, request.og),
+            request.og,
+            request.solution_version,
+            sorted(request.essms),
+            required(terms).most_essms,
+            required(terms).renewals,
+            at,
+            expiry(day, terms, dispositif.fermeture.find(day, day)),
+            law.digest,
+            DEADLINE,
+            _planned(terms),
+        )
     if claimed < len(request.essms):
         raise _LostRaceError
     return reservation_id

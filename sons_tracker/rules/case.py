@@ -93,17 +93,23 @@ class Supplier:
     is_distributor: bool
 
 
+SAME_ORDER = "same_order"
+"""The holder of an ESSMS that the order itself also names, under a number that this one succeeds."""
+
+
 @dataclass(frozen=True, slots=True)
 class Engagement:
     """A live claim on an ESSMS; the number of its order or reservation only when the actor may see it.
 
     `own`: a reservation of the supplier of the case, for its OG, that has not expired: no obstacle to it.
+    `held_as`: the other number of the ESSMS, old or new, under which it is claimed; None: under this one.
     """
 
     holder_kind: str
     order_number: str | None
     reservation: str | None = None
     own: bool = False
+    held_as: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from datetime import date
 
-from sons_tracker.rules.case import Grant, OrderedEssms
+from sons_tracker.rules.case import SAME_ORDER, Grant, OrderedEssms
 from sons_tracker.rules.catalogue import RULES
 from sons_tracker.rules.context import Context
 from sons_tracker.rules.crossing import (
@@ -61,6 +61,8 @@ def r05_financed_once(ctx: Context) -> Judge:
         held = next((one for one in line.engagements if not one.own), None)
         if held is None:
             return _reserved(line.engagements[0].reservation, source)
+        if held.holder_kind == SAME_ORDER:
+            return _named_twice(str(held.held_as), source)
         by = (
             f"la réservation {held.reservation}"
             if held.reservation
@@ -70,16 +72,34 @@ def r05_financed_once(ctx: Context) -> Judge:
             if held.order_number
             else "une autre commande"
         )
+        # who may know the holder may know under which number it holds
+        known = held.order_number or held.reservation
+        under = f", tenu sous son autre numéro {held.held_as}" if known and held.held_as else ""
         return Finding(
             Outcome.FAIL,
-            f"Cet ESSMS est déjà engagé par {by} : un ESSMS n'est financé qu'une fois ({vague}).",
+            f"Cet ESSMS est déjà engagé par {by}{under} : un ESSMS n'est financé qu'une fois ({vague}).",
             source,
             "Retirer cet ESSMS, attendre l'annulation de l'autre commande, ou contester ce refus.",
-            (("holder", held.order_number or held.holder_kind),),
+            (
+                ("holder", held.order_number or held.holder_kind),
+                *((("held_as", held.held_as),) if known and held.held_as else ()),
+            ),
             ("C17",),
         )
 
     return judge
+
+
+def _named_twice(old: str, source: Source) -> Finding:
+    """An ESSMS that the same order names under two numbers, the one being known to succeed the other."""
+    return Finding(
+        Outcome.FAIL,
+        f"Cette commande nomme deux fois cet ESSMS : le numéro {old}, qu'elle porte aussi, est son ancien"
+        " numéro.",
+        source,
+        "Garder le seul numéro en vigueur.",
+        (("held_as", old),),
+    )
 
 
 def _reserved(number: str | None, source: Source) -> Finding:

@@ -61,6 +61,7 @@ async def test_free_then_engaged_for_every_role_and_by_whom_for_few(owner, http)
     assert hold == {
         "vague": "V1", "order_id": order["id"], "order_number": order["number"],
         "claimed_at": "2023-03-01T10:00:00+01:00", "released_at": None, "release_reason": None,
+        "held_as": None,
     }  # fmt: skip
 
 

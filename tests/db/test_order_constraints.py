@@ -17,7 +17,7 @@ from sons_tracker.db.engine import RowContext
 from sons_tracker.rules import lifecycle
 from tests import factories_orders as make
 from tests.databases import Database
-from tests.db import life_attacks, lot_attacks, reservation_attacks
+from tests.db import life_attacks, lot_attacks, reservation_attacks, succession_attacks
 from tests.db.attack import (
     Attack,
     World,
@@ -106,7 +106,8 @@ async def test_every_guard_of_the_order_tables_is_attacked(world: World) -> None
     guards = await guards_of(world.owner, TABLES)
     attacked = {attack.guard for attack in ATTACKS}
     noun = (*life_attacks.ATTACKS, *lot_attacks.ATTACKS, *reservation_attacks.ATTACKS)
-    later = {attack.guard for attack in noun}
+    following = succession_attacks.CLAIM_ATTACKS
+    later = {attack.guard for attack in (*noun, *following)} | set(succession_attacks.EFFECTS)
     assert guards - attacked - later - set(NOT_ATTACKED) == set(), "a guard without an attack"
     assert set(NOT_ATTACKED) <= guards - attacked, "an exception that excuses nothing"
 

@@ -103,6 +103,7 @@ async def test_an_import_is_told_by_one_extraction_and_one_row_of_the_journal(
         "warned": 1,
         "stubs": 0,
         "loss_accepted": False,
+        "successions": {},
     }
     assert (report.register, report.written, report.unchanged) == (Kind.ESTABLISHMENT, True, 0)
 

@@ -24,7 +24,7 @@ class RegisterEntryOut(msgspec.Struct, frozen=True):
 
 
 class HoldOut(msgspec.Struct, frozen=True):
-    """Un engagement de l'ESSMS que vous pouvez voir."""
+    """Un engagement que vous pouvez voir ; « held_as » : le nouveau numéro de l'ESSMS pour lequel il vaut."""
 
     vague: str
     order_id: str | None
@@ -32,6 +32,7 @@ class HoldOut(msgspec.Struct, frozen=True):
     claimed_at: str
     released_at: str | None
     release_reason: str | None
+    held_as: str | None
 
 
 class GrantOut(msgspec.Struct, frozen=True):
@@ -81,6 +82,7 @@ def essms_out(view: EssmsView) -> EssmsOut:
                 paris_text(h.claimed_at),
                 None if h.released_at is None else paris_text(h.released_at),
                 h.release_reason,
+                h.held_as,
             )
             for h in view.holds
         ],

@@ -105,6 +105,7 @@ class Claim(Table, tablename="claim", schema="sons"):
     claimed_at = Timestamptz(default=None)
     released_at = Timestamptz(default=None, null=True)
     release_reason = Text(default=None, null=True)
+    origin = BigInt(default=None, null=True)
 
 
 class Payment(Table, tablename="payment", schema="sons"):
