@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -42,6 +42,7 @@ class Ground:
 async def a_ground(owner: make.Seeded, essms: int = 3) -> Ground:
     """Free ESSMS of a new OG, and the editor who may sell to it."""
     og, numbers = await make.an_og(owner, essms)
+    await make.an_extraction(owner, on=date(2023, 1, 3))  # that of the orders signed from then on
     solution = await make.a_solution(owner)
     return Ground(og, numbers, solution, await an_account("editor", siren=solution.editor_siren))
 
