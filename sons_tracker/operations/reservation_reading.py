@@ -96,7 +96,8 @@ select l.reservation_id, l.finess_geographique as finess,
           and t.finess_geographique = c.finess_geographique and t.claimed_at = c.released_at
         limit 1) as order_number
 from reservation_line l
-join claim c on c.holder_id = l.reservation_id and c.finess_geographique = l.finess_geographique
+join claim c on c.holder_id = l.reservation_id and c.holder_kind = 'reservation'
+  and c.finess_geographique = l.finess_geographique
 where l.reservation_id = any($1) order by l.finess_geographique
 """
 _PAGE = f"""

@@ -229,9 +229,10 @@ def _line(default: FinessGeographique, given: Facts) -> OrderedEssms:
     )
     engagements = None
     if engaged is not None:
-        kind = "reservation" if engaged == "reservation" else "order"
+        kind = "reservation" if engaged == "reservation" or engaged.startswith("RS-") else "order"
         number = engaged if engaged.startswith("BC-") else None
-        engagements = (Engagement(kind, number),) if engaged else ()
+        own = engaged if engaged.startswith("RS-") else None  # the supplier's own, for this OG
+        engagements = (Engagement(kind, number, own, own is not None),) if engaged else ()
     return OrderedEssms(
         finess,
         None if facts["unit_ttc"] is None else parse_euros(facts["unit_ttc"]),
