@@ -1,0 +1,194 @@
+"""The reviewers' queue: the cases of a filter by risk or by age, with their clocks, and how many."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+import asyncpg
+
+from sons_tracker.db.engine import transaction
+from sons_tracker.operations.actors import Actor, require
+from sons_tracker.operations.queue_facts import (
+    FACTS,
+    IN_ANY_STATE,
+    WHERE,
+    QueueFilter,
+    Scales,
+    Weighed,
+    arguments,
+)
+from sons_tracker.rules.case_clock import Clock
+from sons_tracker.rules.lifecycle import CONFLICT_STATES
+from sons_tracker.rules.risk import Risk
+from sons_tracker.rules.texts import Law
+
+READERS = ("reviewer", "payer", "pilot", "admin")
+Sort = Literal["risk", "age"]
+MOST_EXPORTED = 20_000
+_READ_AHEAD = 2_000
+QueueKey = tuple[int | None, datetime, UUID]
+"""The last case of a page: its score (None by age), when it was opened, its identifier."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueueCase:
+    """A case in the queue. Amounts in cents TTC; `paid_ttc_cents`: what its orders received for its ESSMS;
+    `suppliers` and `assigned` by identifier and name."""
+
+    id: UUID
+    number: str
+    family: str
+    state: str
+    og: str | None
+    og_name: str | None
+    suppliers: tuple[tuple[UUID, str], ...]
+    assigned: tuple[UUID, str] | None
+    dispositifs: tuple[str, ...]
+    essms: int
+    opened_at: datetime
+    last_found_at: datetime
+    ceased_at: datetime | None
+    at_stake_ttc_cents: int
+    paid_ttc_cents: int
+    clock: Clock
+    risk: Risk
+
+
+@dataclass(frozen=True, slots=True)
+class QueuePage:
+    """One page, how many cases the filter has in each state, whatever state and risk are asked for, and the
+    key of the next page, None on the last."""
+
+    cases: tuple[QueueCase, ...]
+    counts: Mapping[str, int]
+    next_after: QueueKey | None
+
+
+async def read_queue(
+    actor: Actor,
+    narrowed: QueueFilter,
+    sort: Sort,
+    law: Law,
+    at: datetime,
+    after: QueueKey | None = None,
+    limit: int = 50,
+) -> QueuePage:
+    """A page of the queue at the business instant `at`, for the agencies: the riskiest, or the oldest, first.
+
+    Risks move with time: a case may change pages between two of them. Whatever the number of cases, no more
+    than a page of them is held.
+
+    Raises:
+        SonsError: `FORBIDDEN`; `INVALID_REQUEST` for a couloir or a region that does not exist.
+    """
+    require(actor, *READERS)
+    scales = Scales(law, at)
+    given = arguments(narrowed, law, at)
+    async with transaction(actor.context, isolation="repeatable_read", read_only=True) as con:
+        rows = _streamed(con, narrowed, sort, given, scales, after, limit)
+        found = await (_riskiest(rows, after, limit) if sort == "risk" else _first(rows, limit))
+        names = await _names(con, found[:limit])
+        counted = await con.fetch(
+            f"select c.state, count(*) as n from conflict c where {IN_ANY_STATE} group by 1",  # noqa: S608
+            *given[:-1],
+        )
+    counts = dict.fromkeys(CONFLICT_STATES, 0) | {row["state"]: row["n"] for row in counted}
+    cases = tuple(_case(one, scales, names) for one in found[:limit])
+    last = found[limit - 1] if len(found) > limit else None
+    return QueuePage(cases, counts, None if last is None else _key(last, sort))
+
+
+def _key(weighed: Weighed, sort: Sort) -> QueueKey:
+    return weighed.score if sort == "risk" else None, weighed.row["opened_at"], weighed.row["id"]
+
+
+async def _streamed(
+    con: asyncpg.Connection,
+    narrowed: QueueFilter,
+    sort: Sort,
+    given: list[Any],
+    scales: Scales,
+    after: QueueKey | None,
+    limit: int,
+) -> AsyncIterator[Weighed]:
+    """The cases of the filter, oldest first, weighed as they come."""
+    page, values = "", list(given)
+    where = WHERE
+    if sort == "age":
+        if after is not None:
+            where += " and (c.opened_at, c.id) > ($13, $14)"
+            values += [after[1], after[2]]
+        if narrowed.risk_from is None:
+            page = f"order by c.opened_at, c.id limit {limit + 1}"
+    async for row in con.cursor(FACTS.format(where=where, page=page), *values, prefetch=_READ_AHEAD):
+        weighed = scales.weigh(row)
+        if narrowed.risk_from is None or weighed.score >= narrowed.risk_from:
+            yield weighed
+
+
+async def _first(rows: AsyncIterator[Weighed], limit: int) -> list[Weighed]:
+    found = []
+    async for one in rows:
+        found.append(one)
+        if len(found) > limit:
+            break
+    return found
+
+
+async def _riskiest(rows: AsyncIterator[Weighed], after: QueueKey | None, limit: int) -> list[Weighed]:
+    """The page that follows `after` by risk, oldest first among equals; a heap of one page and a batch."""
+    best: list[Weighed] = []
+    batch: list[Weighed] = []
+    passed = None if after is None else (-(after[0] or 0), after[1], after[2])
+    async for one in rows:
+        if passed is None or _rank(one) > passed:
+            batch.append(one)
+        if len(batch) >= _READ_AHEAD:
+            best, batch = heapq.nsmallest(limit + 1, best + batch, key=_rank), []
+    return heapq.nsmallest(limit + 1, best + batch, key=_rank)
+
+
+def _rank(one: Weighed) -> tuple[int, datetime, UUID]:
+    return -one.score, one.row["opened_at"], one.row["id"]
+
+
+async def _names(con: asyncpg.Connection, found: Sequence[Weighed]) -> dict[UUID, str]:
+    """The names of the organisations and persons of a page."""
+    organisations = {one.row["og_id"] for one in found} | {s for one in found for s in one.row["suppliers"]}
+    persons = {one.row["assigned_to"] for one in found}
+    rows = await con.fetch(
+        "select id, name from organisation where id = any($1) union all"
+        " select id, name from person where id = any($2)",
+        [one for one in organisations if one is not None],
+        [one for one in persons if one is not None],
+    )
+    return {row["id"]: row["name"] for row in rows}
+
+
+def _case(weighed: Weighed, scales: Scales, names: Mapping[UUID, str]) -> QueueCase:
+    row = weighed.row
+    assigned = row["assigned_to"]
+    return QueueCase(
+        id=row["id"],
+        number=row["number"],
+        family=row["family"],
+        state=row["state"],
+        og=row["og"],
+        og_name=None if row["og_id"] is None else names[row["og_id"]],
+        suppliers=tuple((one, names[one]) for one in row["suppliers"]),
+        assigned=None if assigned is None else (assigned, names[assigned]),
+        dispositifs=tuple(row["dispositifs"]),
+        essms=row["essms"] or 0,
+        opened_at=row["opened_at"],
+        last_found_at=row["last_found_at"],
+        ceased_at=row["ceased_at"],
+        at_stake_ttc_cents=row["at_stake_ttc_cents"],
+        paid_ttc_cents=row["paid_cents"],
+        clock=weighed.clock,
+        risk=scales.risk(weighed),
+    )
