@@ -97,16 +97,16 @@ select l.line, jsonb_build_object('name', d.name, 'day', d.day)
 from grant_lines l, lateral (values {_DATED}) as d (name, day)
 where l.line is not null and d.day > $1""",
     "two_projects": f"""
-select l.line, jsonb_build_object('year', l.call_year, 'project', l.project, 'other', o.grant_reference,
+with standing as (
+  select line, grant_reference, finess_geographique, call_year, project from grant_lines where {_STANDING}
+), told as (
+  -- of each kind of project, the first that is told of the ESSMS
+  select distinct on (finess_geographique, call_year, project) * from standing
+  order by finess_geographique, call_year, project, line, grant_reference)
+select s.line, jsonb_build_object('year', s.call_year, 'project', s.project, 'other', o.grant_reference,
   'other_line', o.line)
-from grant_lines l
-join lateral (select grant_reference, line from grant_lines o
-  where (o.finess_geographique, o.call_year) = (l.finess_geographique, l.call_year)
-    and o.project <> l.project and o.{_STANDING} order by line, grant_reference limit 1) o on true
-where l.line is not null and l.{_STANDING}
-  and (l.finess_geographique, l.call_year) in (
-    select finess_geographique, call_year from grant_lines where {_STANDING}
-    group by 1, 2 having count(distinct project) > 1)""",
+from standing s join told o using (finess_geographique, call_year)
+where s.line is not null and o.project <> s.project""",
     "above_ceiling": """
 select a.line, jsonb_build_object('component', a.component, 'project', a.project, 'year', a.year,
   'referenced', a.referenced, 'cents', a.cents, 'ceiling', c.first, 'a_confirmer', c.a_confirmer)
@@ -115,12 +115,14 @@ where a.line is not null and c.referenced is not distinct from a.referenced
   and c.threshold > 0 and a.cents > c.first""",
     "project_above_ceiling": """
 with project as (
-  select a.grant_reference, a.year, a.project, a.component, sum(a.cents) as cents,
-    (select count(*) from grant_lines l where l.grant_reference = a.grant_reference) as essms,
+  select a.grant_reference, a.year, a.project, a.component, sum(a.cents) as cents, max(a.cents) as highest,
+    min(l.essms) as essms,
     -- where the lines of a project differ, the higher ceiling holds
     case when count(distinct coalesce(a.referenced::text, '')) = 1
       then bool_and(a.referenced) end as referenced
-  from grant_amount a group by 1, 2, 3, 4
+  from grant_amount a
+  join (select grant_reference, count(*) as essms from grant_lines group by 1) l using (grant_reference)
+  group by 1, 2, 3, 4
 ), above as (
   select p.*, c.a_confirmer,
     case c.threshold when 0 then c.first
@@ -128,16 +130,14 @@ with project as (
         + greatest(p.essms - c.threshold, 0) * c.beyond end as ceiling
   from project p join grant_ceiling c using (year, project, component)
   where c.referenced is not distinct from p.referenced
+    -- a line that is too high alone is told already
+    and (c.threshold = 0 or p.highest <= c.first)
 )
 select a.line, jsonb_build_object('component', p.component, 'project', p.project, 'year', p.year,
   'referenced', p.referenced, 'cents', p.cents, 'ceiling', p.ceiling, 'essms', p.essms,
   'a_confirmer', p.a_confirmer)
 from above p join grant_amount a using (grant_reference, year, project, component)
-where a.line is not null and p.cents > p.ceiling and not exists (
-  -- a line that is too high alone is told already
-  select from grant_issue g join grant_amount o on o.line = g.line and o.component = p.component
-  where g.code = 'above_ceiling' and g.facts ->> 'component' = p.component
-    and o.grant_reference = p.grant_reference)""",
+where a.line is not null and p.cents > p.ceiling""",
     "not_checkable": """
 select a.line, jsonb_build_object('year', a.year,
   'components', string_agg(a.component, ',' order by a.component))
@@ -162,7 +162,8 @@ select min(line), jsonb_build_object('solutions', count(distinct solution)) from
 where project = 'acquisition' and solution is not null
 group by grant_reference having count(distinct solution) > 1 and min(line) is not null""",
     "two_calls": f"""
-select min(line), jsonb_build_object('year', call_year) from grant_lines where {_STANDING}
+select min(line), jsonb_build_object('year', call_year) from grant_lines
+where {_STANDING} and call is not null
 group by coalesce(og, finess_geographique), call_year
 having count(distinct call) > 1 and min(line) is not null""",
 }
