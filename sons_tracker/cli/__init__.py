@@ -13,6 +13,7 @@ import typer
 from sons_tracker.cli import (
     audit,
     clock,
+    conflicts,
     endings,
     feeds,
     finess,
@@ -75,6 +76,7 @@ app.add_typer(webhooks.notices, name="notice")
 app.add_typer(feeds.app, name="feed")
 app.command("forecast")(forecast.forecast)
 app.add_typer(audit.app, name="audit")
+app.add_typer(conflicts.app, name="conflict")
 
 
 def main() -> None:
