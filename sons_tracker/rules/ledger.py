@@ -83,10 +83,15 @@ def spread(total: int, cells: Iterable[Cell]) -> dict[str, int]:
 def advance_moves(due: int, lines: Iterable[tuple[Money, int]]) -> dict[str, int]:
     """The advance paid, by line; each line comes with what was planned as its advance (R15).
 
+    An advance that is all that is left to pay, because the bank gave it back after a solde of nothing, pays
+    each line what is still owed to it: the order is then even.
+
     Raises:
         ValueError: as `spread`.
     """
-    return spread(due, (_cell(line, planned) for line, planned in lines))
+    known = [(line, planned, line.planned - line.received) for line, planned in lines]
+    last = sum(owed for _, _, owed in known) == due
+    return spread(due, (_cell(line, owed if last else planned) for line, planned, owed in known))
 
 
 def solde_moves(due: int, lines: Iterable[Money]) -> dict[str, int]:

@@ -84,8 +84,18 @@ def test_a_solde_makes_each_line_even(lines: list[Money]) -> None:
 @given(monies(), st.data())
 def test_an_advance_pays_each_line_its_own(lines: list[Money], data: st.DataObject) -> None:
     plain = [Money(line.finess, line.unit, line.planned, 0) for line in lines]
-    shares = [(line, data.draw(st.integers(0, line.unit))) for line in plain]
+    shares = [(line, data.draw(st.integers(0, line.planned))) for line in plain]
     assert advance_moves(sum(s for _, s in shares), shares) == {line.finess: s for line, s in shares}
+
+
+@MANY
+@given(monies(), st.data())
+def test_an_advance_that_is_all_that_is_left_makes_each_line_even(
+    lines: list[Money], data: st.DataObject
+) -> None:
+    shares = [(line, data.draw(st.integers(0, line.unit))) for line in lines]
+    moves = advance_moves(sum(line.planned - line.received for line in lines), shares)
+    assert all(line.received + moves[line.finess] == line.planned for line in lines)
 
 
 @MANY
