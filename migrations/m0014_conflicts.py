@@ -360,7 +360,7 @@ _OF_OG = f"exists (select from sons.conflict c where c.id = conflict_id and c.og
 _SEEN = {
     "conflict": f"""{_AGENCY} or og_id = {_ORG}
   or {_ORG} = any (suppliers)
-  or exists (select from sons.conflict_question q where q.conflict_id = id and q.organisation_id = {_ORG})""",
+  or exists (select from sons.conflict_question q where q.conflict_id = conflict.id and q.organisation_id = {_ORG})""",
     "conflict_side": f"{_AGENCY} or {_OF_OG} or supplier_id = {_ORG}",
     "conflict_essms": "exists (select from sons.conflict c where c.id = conflict_id)",
     "conflict_finding": f"{_AGENCY} or {_OF_OG}",
