@@ -33,6 +33,7 @@ NUMBERS_WITH_A_REASON = {
     ("money.py", 40): "how much of a wrong amount a message shows",
     ("money.py", 100): "cents in a euro, and per cent",
     ("parties.py", 5): "how many names a message shows",
+    ("reservation.py", 5): "how many numbers a message shows",
     ("risk.py", 100): "the highest score",
 }
 # What would make a verdict depend on anything but the file and the law.

@@ -23,6 +23,7 @@ from tests import factories_reservations as reservations
 from tests.databases import Database
 from tests.factories import AT, a_finess, an_account
 from tests.factories_reservations import JUST, Ground, a_ground, drop, read, renew, reserve, reserved
+from tests.factories_successions import a_confirmed_succession
 
 owner = make.Everything()
 END = datetime(2023, 3, 16, 23, 59, 59, 999999, PARIS)
@@ -401,6 +402,24 @@ async def test_who_acts_and_who_reads() -> None:
     with pytest.raises(SonsError) as caught:
         await read(stranger.actor, made)
     assert caught.value.code is ErrorCode.NOT_FOUND
+
+
+@pytest.mark.parametrize("then", ["ordered", "expired"])
+async def test_the_old_number_of_a_reserved_essms_is_held_with_it(then: str) -> None:
+    ground = await a_ground(owner, 2)
+    old, new = ground.essms
+    await a_confirmed_succession(owner, old, new, og=ground.og)
+    await reserved(ground, new)
+    rival = await reservations.a_rival(owner, ground)
+    assert (await reserve(rival.editor.actor, rival.asked(old))).refused.reasons[0].rule == "R05"
+    assert await holders(ground) == {old: "succession", new: "reservation"}
+    if then == "ordered":
+        assert (await make.deposit(ground.editor.actor, ground.order(new))).decision == "accepted"
+        assert await holders(ground) == {old: "succession", new: "order"}
+    else:
+        await deadlines.tick(END + JUST)
+        assert await holders(ground) == {}
+        assert (await reserved(rival, old, at=END + JUST)).state == "active"
 
 
 async def test_pages_newest_first_narrowed() -> None:
