@@ -333,6 +333,8 @@ async def test_it_is_renewed_once_from_the_day_of_the_renewal() -> None:
     assert told.outcome.expires_at == datetime(2023, 3, 26, 23, 59, 59, 999999, PARIS)
     await deadlines.tick(END + JUST)
     assert (await read(ground.editor.actor, made)).state == "active", "the first end is superseded"
+    ends = "select due_at from deadline where object_id = $1 and fired_at is null and superseded_at is null"
+    assert [row["due_at"] for row in await owner.fetch(ends, str(made.id))] == [told.outcome.expires_at]
     again = await renew(ground.editor.actor, made.id, at + timedelta(days=5))
     assert "se renouvelle 1 fois au plus" in again.messages
     await deadlines.tick(told.outcome.expires_at + JUST)
