@@ -80,7 +80,7 @@ def finess_key(first_eight: str) -> str:
 
 
 @dataclass(slots=True)
-class _Numbers:
+class Numbers:
     """Hands out numbers by department: `DD9SSSSSk`, or `PPPPSSSSk` overseas, serial from 5000."""
 
     used: dict[str, int] = field(default_factory=dict)
@@ -93,7 +93,7 @@ class _Numbers:
         return finess_key(f"{departement.prefix}9{serial:05d}")
 
 
-class _Chance:
+class Chance:
     """Choices made from `random()` alone, whose sequence Python promises for a seed."""
 
     def __init__(self, seed: int) -> None:
@@ -113,7 +113,7 @@ class _Chance:
         return options[bisect_right(totals, self.below(totals[-1]))]
 
 
-def og_sizes(essms: int, chance: _Chance) -> list[int]:
+def og_sizes(essms: int, chance: Chance) -> list[int]:
     """ESSMS of each OG, summing to `essms`: the landmarks that fit, then the long tail."""
     sizes: list[int] = []
     left = essms
@@ -143,7 +143,7 @@ def generate(
     if not 10 <= establishments <= 200_000:
         raise ValueError("establishments must lie between 10 and 200000")
     path.mkdir(parents=True, exist_ok=True)
-    chance, numbers = _Chance(seed), _Numbers()
+    chance, numbers = Chance(seed), Numbers()
     essms = round(establishments * ESSMS_SHARE)
     sizes = og_sizes(essms, chance)
     stamp = f"{extracted_on:%Y%m%d}-0000-synthetique.csv"
@@ -176,7 +176,7 @@ class _Entity:
     landmark: bool
 
 
-def _entities(sizes: list[int], others: int, chance: _Chance) -> Iterator[_Entity]:
+def _entities(sizes: list[int], others: int, chance: Chance) -> Iterator[_Entity]:
     """The OG of ESSMS, then the legal entities of everything else (pharmacies, laboratories, crèches…)."""
     of_essms = [category for category in categories() if category.is_essms]
     totals = list(accumulate(category.weight for category in of_essms))
@@ -205,7 +205,7 @@ def _entities(sizes: list[int], others: int, chance: _Chance) -> Iterator[_Entit
         yield _Entity(name, chance.weighted(DEPARTEMENTS, seats), (category,) * size, landmark=False)
 
 
-def _legal_entity_row(number: str, entity: _Entity, town: str, chance: _Chance) -> list[str]:
+def _legal_entity_row(number: str, entity: _Entity, town: str, chance: Chance) -> list[str]:
     status, status_label = chance.one(LEGAL_STATUSES)
     seat = entity.seat
     created = date(1950, 1, 1) + timedelta(days=chance.below(25_000))
@@ -218,7 +218,7 @@ def _legal_entity_row(number: str, entity: _Entity, town: str, chance: _Chance) 
 
 
 def _establishment_row(
-    number: str, entity: str, category: Category, place: Departement, extracted_on: date, chance: _Chance
+    number: str, entity: str, category: Category, place: Departement, extracted_on: date, chance: Chance
 ) -> list[str]:
     name = f"{category.word} {chance.one(PLACES)}"
     if chance.happens(0.03):  # quotes, doubled in the file as RFC 4180 wants them
@@ -245,6 +245,6 @@ def _short(name: str) -> str:
     return name[: _SHORT_NAME - len(_LABEL)].rstrip() + _LABEL
 
 
-def _postcode(departement: Departement, chance: _Chance) -> str:
+def _postcode(departement: Departement, chance: Chance) -> str:
     width = 5 - len(departement.postal)
     return departement.postal + str(chance.below(10 ** (width - 1))).zfill(width - 1) + "0"
