@@ -20,6 +20,8 @@ insert into sons.order_transition (before, after, event, role)
 insert into sons.order_transition (before, after, event, role)
   select 'rejected', a, 'conflict_won', 'reviewer'
   from unnest(array['submitted', 'waiting_referencing', 'to_review']) as a;
+insert into sons.order_transition (before, after, event, role)
+  values ('lapsed', 'waiting_referencing', 'conflict_won', 'reviewer');
 insert into sons.payment_transition (before, after, event, role)
   values ('draft', 'planned', 'conflict_won', 'reviewer');
 
@@ -105,7 +107,8 @@ begin
   elsif (old.state, new.state) = ('settled', 'validated') then
     right_ := exists (select from sons.payment p where p.order_id = new.id and p.state = 'returned');
   elsif (old.state, new.state) = ('lapsed', 'waiting_referencing') then
-    right_ := not exists (select from sons.payment p where p.order_id = new.id and p.state <> 'planned');
+    right_ := not exists (select from sons.payment p where p.order_id = new.id and p.state <> 'planned')
+      and (sons.current_role_name() <> 'reviewer' or sons.won_by_decision(new.id));
   end if;
   if right_ is not true then
     raise exception 'order % does not go from % to % on these facts', new.number, old.state, new.state
@@ -277,7 +280,8 @@ end $$;
 
 CONTESTS = """
 -- What a party contests names an order that it may not see: the case is opened for it, and only the case is
--- answered (C17). One row per case, `is_new` false when it stood already.
+-- answered (C17); the same for a lapsed order that cannot reopen (C16). One row per case, `is_new` false when
+-- it stood already.
 create policy purchase_order_contested on sons.purchase_order for select to sons_case using (true);
 create policy order_line_contested on sons.order_line for select to sons_case using (true);
 grant select (id, number, state, vague, supplier_id, og_id, og_finess_juridique) on sons.purchase_order
@@ -285,7 +289,8 @@ grant select (id, number, state, vague, supplier_id, og_id, og_finess_juridique)
 grant select (order_id, finess_geographique, unit_ttc_cents) on sons.order_line to sons_case;
 grant select (holder_id) on sons.claim to sons_case;
 grant select on sons.conflict_transition to sons_case;
-create policy conflict_contested on sons.conflict for insert to sons_case with check (opened_for = 'contest');
+create policy conflict_contested on sons.conflict for insert to sons_case 
+  with check (opened_for in ('contest', 'reopening'));
 create policy conflict_recalled on sons.conflict for select to sons_case using (true);
 create policy conflict_side_contested on sons.conflict_side for insert to sons_case with check (true);
 create policy conflict_essms_contested on sons.conflict_essms for insert to sons_case with check (true);
@@ -301,10 +306,11 @@ declare
   held record;
   key text;
 begin
-  select o.id, o.number, o.vague, o.supplier_id, o.og_id, o.og_finess_juridique into mine
+  select o.id, o.number, o.state, o.vague, o.supplier_id, o.og_id, o.og_finess_juridique into mine
   from purchase_order o
-  where o.id = of_order and o.state = 'rejected'
-    and current_organisation() in (o.supplier_id, o.og_id);
+  where o.id = of_order and (
+    o.state = 'rejected' and current_organisation() in (o.supplier_id, o.og_id)
+    or o.state = 'lapsed' and current_role_name() in ('scheduler', 'admin'));
   for held in
     select o.id, o.number, o.state, o.supplier_id, o.og_id,
            array_agg(l.finess_geographique order by l.finess_geographique) as essms,
@@ -329,7 +335,7 @@ begin
           || lpad(nextval('conflict_number')::text, 6, '0'), mine.vague,
         case held.state when 'settled' then 'already_financed' else 'two_orders' end, key, 'open', 1,
         mine.og_id, mine.og_finess_juridique, array[held.supplier_id, mine.supplier_id], held.at_stake, at,
-        'contest', at);
+        case mine.state when 'lapsed' then 'reopening' else 'contest' end, at);
       insert into conflict_side (conflict_id, side, kind, order_id, supplier_id, og_id)
       values (open_contest.conflict_id, 1, 'order', held.id, held.supplier_id, held.og_id),
              (open_contest.conflict_id, 2, 'order', mine.id, mine.supplier_id, mine.og_id);

@@ -12,13 +12,20 @@ import asyncpg
 from sons_tracker.db import journal
 from sons_tracker.operations.actors import Actor
 from sons_tracker.operations.acts import Refused, perform
-from sons_tracker.operations.conflict_reading import ConflictView, lock_case, view_conflict
+from sons_tracker.operations.conflict_reading import (
+    ConflictView,
+    load_case_file,
+    lock_case,
+    view_conflict,
+)
 from sons_tracker.operations.idempotency import Answer, Key
 from sons_tracker.operations.outbox import announce
 from sons_tracker.operations.requests import known_on
 from sons_tracker.operations.working_calendar import answer_due, departement_of
 from sons_tracker.rules.actions import Reason
+from sons_tracker.rules.catalogue import RULES
 from sons_tracker.rules.conflicts import CaseFile, reasons
+from sons_tracker.rules.dossier import Dossier
 from sons_tracker.rules.parameters import Version, required
 from sons_tracker.rules.texts import ConflictTerms, Law
 
@@ -93,6 +100,38 @@ async def step(
     await journal.record(con, actor, at, f"conflict.{event}", "conflict", str(case.id), said)
     if told:
         await announce(con, at, told_as, "conflict", str(case.id), told, {"number": case.number})
+
+
+async def open_contests(
+    con: asyncpg.Connection,
+    actor: Actor,
+    at: datetime,
+    dossier: Dossier,
+    message: str,
+    reason: str,
+    law: Law,
+) -> tuple[UUID, ...]:
+    """Opens a case for each order that holds ESSMS of an order that was refused them (R05, C17) or cannot
+    reopen (C16); returns the cases, also those that stood. Both suppliers and the OG of a new one are told.
+    """
+    opened = await con.fetch(
+        "select * from open_contest($1, $2, $3, $4, $5, $6, $7)",
+        dossier.id,
+        at,
+        message,
+        str(RULES["R05"].source),
+        "Attendre la décision d'un contrôleur.",
+        law.digest,
+        known_on(at),
+    )
+    for row in opened:
+        case = await load_case_file(con, row["conflict_id"])
+        # a party that contests does not read the other's side: the row of the case names its supplier
+        suppliers = await con.fetchval("select suppliers from conflict where id = $1", case.id)
+        told = tuple(sorted({*suppliers, *parties(case)})) if row["is_new"] else ()
+        event = "contested" if row["is_new"] else "contested_again"
+        await step(con, actor, at, case, event, None, {"reason": reason}, "conflict.opened", told)
+    return tuple(row["conflict_id"] for row in opened)
 
 
 def parties(case: CaseFile) -> tuple[UUID, ...]:

@@ -11,6 +11,7 @@ import asyncpg
 
 from sons_tracker.operations.actors import Actor
 from sons_tracker.operations.acts import tell
+from sons_tracker.operations.calendar_moves import follow_calendar
 from sons_tracker.operations.case_files import load_facts, order_file
 from sons_tracker.operations.dossier import load_dossier
 from sons_tracker.operations.endings import DECIDED, Ending, end_order, unplan
@@ -122,7 +123,8 @@ def _against_part(dossier: Dossier, law: Law, at: datetime) -> tuple[Reason, ...
 async def retain(
     con: asyncpg.Connection, actor: Actor, dossier: Dossier, source: str, law: Law, at: datetime
 ) -> tuple[Reason, ...]:
-    """Gives a rejected order the ESSMS that it was refused, all of them; returns why not, or nothing.
+    """Gives an order the ESSMS that it was refused (C17), or that it could not take again (C16), all of them;
+    returns why not, or nothing.
 
     It is assessed again with the facts of its deposit and the law of today, as if the other had not been
     there. Its planned payments and its deadlines begin now.
@@ -133,10 +135,11 @@ async def retain(
         return tuple(reason_of(verdict) for verdict in failed)
     if dossier.total_ttc_cents is None:
         return (Reason(f"La commande {dossier.number} n'a pas de montant : elle ne peut être reprise."),)
-    waiting = "waiting_referencing" if assessment.conditional else "submitted"
-    state = "to_review" if await _held_at_deposit(con, dossier.id) else waiting
+    lapsed = dossier.state == "lapsed"
+    waiting = "waiting_referencing" if assessment.conditional or lapsed else "submitted"
+    state = "to_review" if not lapsed and await _held_at_deposit(con, dossier.id) else waiting
     await con.execute("update purchase_order set state = $2 where id = $1", dossier.id, state)
-    essms = [line.finess for line in dossier.lines]
+    essms = [line.finess for line in dossier.kept]
     taken = await con.fetch(
         "insert into claim (vague, finess_geographique, holder_kind, holder_id, supplier_id, og_id,"
         " claimed_at) select $1, finess, 'order', $2, $3, $4, $5 from unnest($6::text[]) as finess"
@@ -160,6 +163,10 @@ async def retain(
                 "R05",
             ),
         )
+    if lapsed:  # its payments are planned since its deposit; a text may have moved its calendar meanwhile
+        await tell(con, actor, at, "order.reopened", dossier, {"reading": "C16", "source": source})
+        await follow_calendar(con, actor, law, at, [dossier.id])
+        return ()
     await con.execute(
         "insert into payment (order_id, supplier_id, og_id, kind, state, amount_ttc_cents,"
         " order_advance_ttc_cents, order_solde_ttc_cents, condition)"

@@ -19,7 +19,7 @@ from sons_tracker.operations.conflict_acts import (
     delay_of,
     move,
     on_case,
-    parties,
+    open_contests,
     refused_case,
     silence,
     step,
@@ -29,7 +29,6 @@ from sons_tracker.operations.deadlines import Due
 from sons_tracker.operations.dossier import load_dossier
 from sons_tracker.operations.idempotency import Answer, Key
 from sons_tracker.operations.outbox import announce
-from sons_tracker.operations.requests import known_on
 from sons_tracker.rules.actions import Reason
 from sons_tracker.rules.catalogue import RULES
 from sons_tracker.rules.conflicts import POSITIONS, CaseFile, CaseQuestion
@@ -77,33 +76,12 @@ async def contest(
         dossier = await load_dossier(con, actor, order_id, at, lock=True)
         if against := await _against_contest(con, dossier.state, order_id):
             return Refused("conflict.refused", "order", str(order_id), against)
-        rule = RULES["R05"]
-        opened = await con.fetch(
-            "select * from open_contest($1, $2, $3, $4, $5, $6, $7)",
-            order_id,
-            at,
-            _CONTESTED,
-            str(rule.source),
-            "Attendre la décision d'un contrôleur.",
-            law.digest,
-            known_on(at),
-        )
+        opened = await open_contests(con, actor, at, dossier, _CONTESTED, reason, law)
         if not opened:
             return Refused("conflict.refused", "order", str(order_id), (_NOTHING_HOLDS,))
-        for row in opened:
-            case = await load_case_file(con, row["conflict_id"])
-            event = "contested" if row["is_new"] else "contested_again"
-            told = await _told_of_contest(con, case) if row["is_new"] else ()
-            await step(con, actor, at, case, event, None, {"reason": reason}, "conflict.opened", told)
-        return await view_conflict(con, actor, opened[0]["conflict_id"], at)
+        return await view_conflict(con, actor, opened[0], at)
 
     return await perform(actor, at, key, work, render)
-
-
-async def _told_of_contest(con: asyncpg.Connection, case: CaseFile) -> tuple[UUID, ...]:
-    """Both suppliers and the OG: the party that contests does not read the other's side, the row names it."""
-    suppliers = await con.fetchval("select suppliers from conflict where id = $1", case.id)
-    return tuple(sorted({*suppliers, *parties(case)}))
 
 
 _NOTHING_HOLDS = Reason(

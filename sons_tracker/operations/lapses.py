@@ -14,6 +14,7 @@ from sons_tracker.operations.actors import SCHEDULER, Actor
 from sons_tracker.operations.acts import OrderParties, tell, tell_all
 from sons_tracker.operations.calendar_moves import follow_calendar
 from sons_tracker.operations.claims import claiming
+from sons_tracker.operations.conflict_acts import open_contests
 from sons_tracker.operations.deadlines import Due
 from sons_tracker.operations.dossier import load_dossier
 from sons_tracker.operations.endings import DELAY_PASSED, Ending, end_order, end_orders
@@ -204,6 +205,7 @@ async def _reopen(con: asyncpg.Connection, actor: Actor, at: datetime, dossier: 
             taken = {row["finess_geographique"] for row in rows}
         facts = {"reading": "C16", "essms_taken": sorted(taken)}
         await tell(con, actor, at, "order.reopening_refused", dossier, facts)
+        await open_contests(con, actor, at, dossier, _TAKEN_MEANWHILE, "", load().law)
         return False
     await tell(con, actor, at, "order.reopened", dossier, {"reading": "C16"})
     # a text may have moved its fermeture and its clôture while it was over
@@ -222,6 +224,11 @@ async def _supersede(con: asyncpg.Connection, at: datetime, order_id: UUID, kind
         at,
         list(kinds),
     )
+
+
+_TAKEN_MEANWHILE = (
+    "Un dossier complet remis dans le délai rouvre cette commande, mais une autre engage ses ESSMS depuis."
+)
 
 
 class _TakenError(Exception):

@@ -339,14 +339,15 @@ def loses(side: CaseSide) -> bool:
 
 
 def takes_over(case: CaseFile) -> CaseSide | None:
-    """The rejected order that takes the ESSMS once the other is refused (C17); None when there is none."""
+    """The order that takes the ESSMS once the other is refused: it was rejected for them (C17), or lapsed and
+    could not reopen (C16); None when there is none."""
     if case.decision is None or case.decision.outcome != "one_refused":
         return None
     return next(
         (
             side
             for side in case.orders
-            if side.side not in case.decision.refused and side.order_state == "rejected"
+            if side.side not in case.decision.refused and side.order_state in ("rejected", "lapsed")
         ),
         None,
     )

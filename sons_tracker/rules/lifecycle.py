@@ -87,6 +87,7 @@ ORDER_TRANSITIONS: tuple[Transition, ...] = (
     Transition("rejected", "submitted", "conflict_won", ("reviewer",)),
     Transition("rejected", "waiting_referencing", "conflict_won", ("reviewer",)),
     Transition("rejected", "to_review", "conflict_won", ("reviewer",)),
+    Transition("lapsed", "waiting_referencing", "conflict_won", ("reviewer",)),  # C16
 )
 
 REQUEST_TRANSITIONS: tuple[Transition, ...] = (

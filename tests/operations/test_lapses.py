@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -12,6 +13,7 @@ from sons_tracker.db.engine import transaction
 from sons_tracker.operations import advances, deadlines, lapses, reviews
 from sons_tracker.operations.actors import LOCAL_ADMIN
 from sons_tracker.operations.acts import Refused
+from tests import factories_disputes as cases
 from tests import factories_life as life
 from tests import factories_orders as make
 from tests import factories_solde as solde
@@ -126,6 +128,34 @@ async def test_a_lapsed_order_whose_essms_was_taken_does_not_reopen() -> None:
         str(order.order_id),
     )
     assert told["essms_taken"] == [order.essms[0]]
+    case = await owner.fetchrow(
+        "select c.id, c.family, c.opened_for from conflict c join conflict_side s on s.conflict_id = c.id"
+        " where s.order_id = $1 and s.side = 2",
+        order.order_id,
+    )
+    assert (case["family"], case["opened_for"]) == ("two_orders", "reopening"), "C16: then a conflict"
+
+
+async def test_a_lapsed_order_reopens_when_the_conflict_is_decided_for_it() -> None:
+    order = await a_conditional_order()
+    await deadlines.tick(DELAY_ENDS + SOON)
+    at = DELAY_ENDS + timedelta(days=9)
+    solution = await make.a_solution(owner)
+    rival = await an_account("editor", siren=solution.editor_siren)
+    request = make.a_request(order.request.og, order.essms[:1], solution)
+    view = await make.deposit(rival.actor, request, DELAY_ENDS + SOON)
+    assert view.identity is not None
+    await learn(order, at, complete_file_on=date(2023, 5, 1))
+    case_id = await owner.fetchval(
+        "select conflict_id from conflict_side where order_id = $1", order.order_id
+    )
+    holder = replace(order, order_id=view.identity.id, number=view.identity.number, editor=rival)
+    dispute = await cases.heard(cases.Dispute(holder, order, case_id), at)
+    told = await cases.execute(await cases.decided_against(dispute, 1, at=at), at)
+    assert not isinstance(told.outcome, life.Refused), told.outcome
+    assert await life.state_of(owner, order) == "waiting_referencing"
+    assert await cases.live_claims(owner, order) == sorted(order.essms)
+    assert await life.state_of(owner, holder) == "rejected"
 
 
 async def test_the_cloture_takes_an_unpaid_order_without_debt() -> None:

@@ -29,6 +29,7 @@ FINAL = {
 WAYS_BACK = {
     ("settled", "validated", "payment_returned"),
     ("lapsed", "waiting_referencing", "submission_learnt"),
+    ("lapsed", "waiting_referencing", "conflict_won"),
     ("rejected", "submitted", "conflict_won"),
     ("rejected", "waiting_referencing", "conflict_won"),
     ("rejected", "to_review", "conflict_won"),
