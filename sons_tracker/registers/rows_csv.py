@@ -12,7 +12,7 @@ import csv
 import json
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from datetime import date
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from itertools import islice, pairwise
 from pathlib import Path
@@ -36,6 +36,7 @@ _GRANT_ENDS = ("rejected_on", "abandoned_on", "withdrawn_on", "recovered_on")
 _COMPONENTS = ("usage", "equipment", "hardware", "amoa")
 _BOOLEANS = {"oui": True, "true": True, "1": True, "non": False, "false": False, "0": False}
 _BATCH = 500
+_CELLS_KEPT = 65_536
 
 Row = dict[str, Any]
 # The code of an anomaly (`anomalies.KINDS`) and its French sentence.
@@ -82,6 +83,7 @@ class RowsCsv:
         self.declared_on = date_in_name(text.path)
         self._text, self._schema = text, schema(register.kind)
         self._validator = Draft202012Validator(self._schema, format_checker=FORMATS)
+        self._cell = lru_cache(_CELLS_KEPT)(self._read_cell)
         self._header = _header(text, self._schema)
         self._told: dict[tuple[str, str], tuple[str, ...]] = {}
 
@@ -131,17 +133,27 @@ class RowsCsv:
         if len(cells) != len(self._header):
             read = f"{len(self._header)} champs sont attendus, {len(cells)} sont lus."
             return {}, [(_MALFORMED, read)]
-        properties = self._schema["properties"]
-        given = {
-            name: _typed(cell.strip(), properties[name])
+        typed = {
+            name: self._cell(name, text)
             for name, cell in zip(self._header, cells, strict=True)
-            if cell.strip()
+            if (text := cell.strip())
         }
-        errors = sorted(self._validator.iter_errors(given), key=lambda error: list(map(str, error.path)))
-        if errors:
+        given = {name: value for name, (value, _) in typed.items()}
+        if not (all(fits for _, fits in typed.values()) and given.keys() >= set(self._schema["required"])):
+            errors = sorted(self._validator.iter_errors(given), key=lambda error: list(map(str, error.path)))
             return {}, [(_MALFORMED, _in_french(error, given)) for error in errors]
-        row = _as_columns(given, properties)
+        row = _as_columns(given, self._schema["properties"])
         return row, _CROSS_CHECKS[self.register.kind](row, extracted_on) + self._contradictions(row)
+
+    def _read_cell(self, name: str, text: str) -> tuple[Any, bool]:
+        """The JSON value of a cell, and whether it fits its column.
+
+        A row is its columns and nothing else (a test reads the schemas), and lists repeat themselves: each
+        value is validated once, which is most of the time of an import.
+        """
+        of_property = self._schema["properties"][name]
+        value = _typed(text, of_property)
+        return value, self._validator.evolve(schema=of_property).is_valid(value)
 
     def _contradictions(self, row: Row) -> list[Defect]:
         """What earlier lines of the same list said otherwise of the same solution or version."""

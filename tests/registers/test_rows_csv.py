@@ -248,6 +248,16 @@ def test_the_schemas_are_schemas_and_name_the_columns_of_the_register(kind: Kind
     columns = [name.replace("_eur", "_cents") for name in of_row["properties"]]
     assert sorted(columns) == sorted(REGISTERS[kind].columns)
     assert set(REGISTERS[kind].keys) <= set(of_row["required"])
+    # nothing but columns: a cell that fits its own is all that a row needs
+    assert set(of_row) == {
+        "$schema",
+        "$id",
+        "title",
+        "type",
+        "additionalProperties",
+        "required",
+        "properties",
+    }
     assert all("description" in part for part in of_row["properties"].values())
 
 
