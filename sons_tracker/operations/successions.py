@@ -24,7 +24,7 @@ from sons_tracker.rules.succession import FOLLOWED, Clue, Succession
 from sons_tracker.rules.texts import Law
 
 PROBABLE, CONFIRMED, DISMISSED = "probable", "confirmed", "dismissed"
-STATES = (PROBABLE, CONFIRMED, DISMISSED)
+STATE_WORDS = {PROBABLE: "probable", CONFIRMED: "confirmée", DISMISSED: "écartée"}
 LONGEST_REASON = 2_000
 
 

@@ -101,7 +101,7 @@ class _Side:
 
     change: Change
     entry: Entry
-    names: frozenset[tuple[str, ...]]
+    name: tuple[str, ...]
     place: tuple[str, tuple[str, ...]] | None
 
 
@@ -175,10 +175,11 @@ def _sides(changes: Iterable[Change], matching: Matching) -> tuple[list[_Side], 
 
 
 def _side(change: Change, entry: Entry, matching: Matching) -> _Side:
-    names = {words(name, matching.empty_words) for name in (entry.name, entry.long_name) if name}
+    # the short name is cut at 38 characters: two that are equal may stand for two names
+    name = words(entry.long_name or entry.name, matching.empty_words)
     street = words(entry.address or "", matching.empty_words)
     place = (entry.commune, street) if entry.commune and street else None
-    return _Side(change, entry, frozenset(names - {()}), place)
+    return _Side(change, entry, name, place)
 
 
 def _sirets(
@@ -225,9 +226,9 @@ def _keys(side: _Side) -> Iterator[Hashable]:
         yield "siret", entry.siret
     if side.place is not None:
         yield "place", side.place
-    for name in side.names:
-        yield "name", name
-        yield "name", name, entry.commune
+    if side.name:
+        yield "name", side.name
+        yield "name", side.name, entry.commune
     if entry.og is not None:
         yield "og", entry.og, entry.category
         yield "og", entry.og, entry.category, entry.commune
@@ -278,19 +279,16 @@ def _siret_clue(siret: str, borne: _Siret, matching: Matching) -> Clue:
 
 
 def _name_code(old: _Side, new: _Side, same_town: bool, common: frozenset[str]) -> str | None:
-    shared = old.names & new.names
-    if any(set(name) - common for name in shared):
+    if not old.name or not new.name:
+        return None
+    if old.name == new.name and set(old.name) - common:
         return "nom" if same_town else "nom_ailleurs"
     if not same_town:
         return None
-    if shared:
+    if old.name == new.name:
         return "nom_courant"
-    for first in old.names:
-        for second in new.names:
-            inner, outer = sorted((set(first), set(second)), key=len)
-            if inner <= outer and inner - common:
-                return "nom_contenu"
-    return None
+    inner, outer = sorted((set(old.name), set(new.name)), key=len)
+    return "nom_contenu" if inner <= outer and inner - common else None
 
 
 def _dates(old: _Side, new: _Side, days: timedelta, earlier: date, later: date) -> str | None:

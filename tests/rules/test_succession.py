@@ -28,8 +28,8 @@ TILLEULS = Entry(
     None,
 )
 _FIELDS = {
-    "og": "og", "nom": "name", "categorie": "category", "commune": "commune", "adresse": "address",
-    "siret": "siret", "en_service": "in_service", "ouvert": "opened_on", "ferme": "closed_on",
+    "og": "og", "nom": "name", "nom_long": "long_name", "categorie": "category", "commune": "commune",
+    "adresse": "address", "siret": "siret", "en_service": "in_service", "ouvert": "opened_on", "ferme": "closed_on",
 }  # fmt: skip
 
 
