@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from math import ceil
 from typing import Any
 
@@ -162,12 +162,12 @@ def _learnings(being: Life) -> list[Step]:
     model = being.model
     lapsed = [order.kept for order in model.orders if order.editor == "C" and order.state == "lapsed"]
     rivals = len(frozenset().union(*lapsed)) < sum(map(len, lapsed))
-    if rivals or model.referenced_from is not None or _tomorrow(being) <= being.learnt:
+    if rivals or model.referenced_from is not None or _day_of_step(being) <= being.learnt:
         return []
     return [Step("learn", args=(None, None))]
 
 
-def _tomorrow(being: Life) -> Any:
+def _day_of_step(being: Life) -> date:
     return day(being.model.now + timedelta(minutes=5))
 
 
@@ -260,7 +260,7 @@ def _vary_clock(draw: st.DrawFn, being: Life, step: Step, careless: bool) -> Ste
 
 
 def _vary_learn(draw: st.DrawFn, being: Life, step: Step, careless: bool) -> Step:
-    today = _tomorrow(being)
+    today = _day_of_step(being)
     complete_on = being.model.complete_on or draw(st.sampled_from((today, min(today, FILE_LIMIT), None)))
     return replace(step, args=(complete_on, draw(st.sampled_from((today, None)))))
 
