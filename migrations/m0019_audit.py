@@ -66,6 +66,7 @@ create index esms_grant_since on sons.esms_grant (valid_from);
 create index esms_grant_until on sons.esms_grant (valid_to) where valid_to is not null;
 -- what was refused waits to be contested; the orders that live are many times as many
 create index purchase_order_refused on sons.purchase_order (id) where state = 'rejected';
+create index succession_standing on sons.succession (successor) where state <> 'dismissed';
 create index conflict_unceased on sons.conflict (family) where ceased_at is null;
 """
 

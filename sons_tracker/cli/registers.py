@@ -259,6 +259,7 @@ def _print(console: Console, report: ImportReport) -> None:
                 "Organismes à compléter": str(report.stubs),
                 "Refusées": str(report.refused_count),
                 **_successions(report),
+                **({"Conflits ouverts": str(report.conflicts_opened)} if report.conflicts_opened else {}),
                 **({"Laissées de côté": str(report.set_aside)} if report.set_aside else {}),
                 **{f"À noter : {label}": str(count) for label, count in report.warnings.items()},
             }

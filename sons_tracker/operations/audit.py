@@ -21,7 +21,8 @@ from sons_tracker.operations.actors import Actor, require
 from sons_tracker.operations.audit_cases import TIMEOUT, FamilyTally, Writing, write_cases
 from sons_tracker.operations.audit_detectors import CURRENT, Detector, Known, Told
 from sons_tracker.operations.audit_grants import CANCELLED_THEN_ACQUISITION, ORDER_GRANT, TWO_GRANTS
-from sons_tracker.operations.audit_orders import PERIMETER_DIFFERS, TWO_ORDERS
+from sons_tracker.operations.audit_orders import PERIMETER_DIFFERS, TWO_NUMBERS, TWO_ORDERS
+from sons_tracker.operations.audit_tables import CUT, EMPTIED, MADE
 from sons_tracker.operations.requests import known_on
 from sons_tracker.rules.families import FAMILIES
 from sons_tracker.rules.texts import Law
@@ -32,6 +33,7 @@ DETECTORS: tuple[Detector, ...] = (
     ORDER_GRANT,
     TWO_GRANTS,
     CANCELLED_THEN_ACQUISITION,
+    TWO_NUMBERS,
     PERIMETER_DIFFERS,
 )
 FINDERS = ("reviewer", "admin", "scheduler")
@@ -40,20 +42,20 @@ CAUSES = ("audit", "deposit", "import", "law")
 _CONFLICTS = frozenset({Outcome.FAIL, Outcome.REVIEW, Outcome.UNKNOWN})
 _LOCK = 0x4155  # "AU": one audit writes at a time, so that two never open the same case
 _SEEN = """
-create temporary table audit_seen (family text, vague text, order_a uuid, grant_a text, order_b uuid,
-  grant_b text, finess text, counterpart text, signature text) on commit drop
+insert into audit_seen (family, vague, order_a, grant_a, order_b, grant_b, finess, counterpart, signature)
 """
 _VERDICTS = """
-create temporary table audit_verdict on commit drop as
+insert into audit_verdict (no, rule, outcome, message, source, remedy, readings, a_confirmer, facts)
 select * from unnest($1::int[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
   $8::boolean[], $9::jsonb[])
   as v (no, rule, outcome, message, source, remedy, readings, a_confirmer, facts)
 """
 _FOUND = """
-create temporary table audit_found on commit drop as
+insert into audit_found (family, vague, order_a, grant_a, order_b, grant_b, finess, counterpart, no,
+  second_first, pair_key)
 select s.family, s.vague, s.order_a, s.grant_a, s.order_b, s.grant_b, s.finess, s.counterpart, v.no,
        v.second_first,
-       case when s.b is null then s.a else least(s.a, s.b) || '|' || greatest(s.a, s.b) end as pair_key
+       case when s.b is null then s.a else least(s.a, s.b) || '|' || greatest(s.a, s.b) end
 from unnest($1::text[], $2::text[], $3::int[], $4::boolean[]) as v (family, signature, no, second_first)
 join (select *, coalesce('order:' || order_a, 'grant:' || grant_a) collate "C" as a,
              coalesce('order:' || order_b, 'grant:' || grant_b) collate "C" as b
@@ -145,14 +147,14 @@ async def examine(
     require(actor, *FINDERS)
     asked = _families(families)
     started = time.perf_counter()
-    await _prepare(con)
+    await prepare(con)
     known = Known(law, known_on(at), await _stock_on(con, known_on(at)))
     numbers = None if essms is None else await _with_their_cases(con, essms)
     await detect(con, known, asked, numbers)
     by = Writing(actor, at, cause, law.digest, known.on)
     tallies = await write_cases(con, by, asked, numbers)
     counted = await _count(con, known, numbers)
-    await con.execute("drop table audit_seen, audit_verdict, audit_found, audit_case, audit_telling")
+    await con.execute(CUT if numbers is None else EMPTIED)
     result = AuditResult(
         id=uuid4(),
         at=at,
@@ -178,13 +180,12 @@ async def detect(
 
     The law is asked once per distinct signature of each family.
     """
-    await con.execute(_SEEN)
     answering: dict[str, Detector] = {}
     for detector in DETECTORS:
         wanted = [family for family in detector.families if family in families]
         if wanted:
-            sql, *arguments = detector.statement(known, wanted, numbers)
-            await con.execute(f"insert into audit_seen {sql}", *arguments, timeout=TIMEOUT)
+            sql, arguments = detector.statement(known, wanted, numbers)
+            await con.execute(_SEEN + sql, *arguments, timeout=TIMEOUT)
             answering |= dict.fromkeys(wanted, detector)
     rows = await con.fetch("select distinct family, signature from audit_seen order by 1, 2", timeout=TIMEOUT)
     told = [
@@ -232,14 +233,19 @@ def _families(families: Collection[str] | None) -> list[str]:
     return asked
 
 
-async def _prepare(con: asyncpg.Connection) -> None:
-    """Joins of whole tables with temporary ones that have no statistics: they hash in memory."""
+async def prepare(con: asyncpg.Connection) -> None:
+    """Waits for its turn, and makes the temporary tables where they are not there yet.
+
+    Joins are of whole tables with temporary ones that have no statistics: they hash in memory.
+    """
     await con.execute(
         "select set_config('statement_timeout', $1, true), set_config('lock_timeout', '120s', true),"
         " set_config('work_mem', '64MB', true), set_config('jit', 'off', true)",
         f"{TIMEOUT:.0f}s",
     )
     await con.execute("select pg_advisory_xact_lock($1, 0)", _LOCK, timeout=TIMEOUT)
+    if await con.fetchval("select to_regclass('pg_temp.audit_seen') is null"):
+        await con.execute(MADE)
 
 
 async def _stock_on(con: asyncpg.Connection, known: date) -> date | None:

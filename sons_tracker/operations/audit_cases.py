@@ -1,8 +1,8 @@
 """Writing what a detection found: cases opened once per pair, findings told once, cases that came to nothing.
 
-Set by set, from the temporary table `audit_found`: a nation's worth of cases is a dozen statements. What did
-not change is not written again. Cases that are known are locked before new ones are written, in the order of
-their keys, the case first and its orders after: as an act on a case does.
+Set by set, from the temporary tables of `audit_tables`: a nation's worth of cases is a dozen statements. What
+did not change is not written again. Cases that are known are locked before new ones are written, in the order
+of their keys, the case first and its orders after: as an act on a case does.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ _DROPPED = "La détection a de nouveau trouvé ce conflit après la clôture du 
 
 # At stake: the line of the order that would be paid twice, or what the second grant gives for the ESSMS.
 _CASES = """
-create temporary table audit_case on commit drop as
+insert into audit_case (family, found_as, pair_key, vague, second_first, order_a, order_b, grant_a, grant_b,
+  known_id, ceased_at, id, at_stake, opened)
 with found as (
   select family, pair_key, (array_agg(vague))[1] as vague, bool_and(second_first) as second_first,
          (array_agg(order_a order by finess))[1] as order_a,
@@ -51,16 +52,16 @@ with found as (
             and l.finess_geographique in (finess, counterpart)) end) as cents
   from essms group by family, pair_key
 )
-select f.*, f.family as found_as, c.id as known_id, c.family as known_as, c.ceased_at,
-       coalesce(c.id, gen_random_uuid()) as id, coalesce(s.cents, 0)::bigint as at_stake, false as opened
+select coalesce(c.family, f.family), f.family, f.pair_key, f.vague, f.second_first, f.order_a, f.order_b,
+       f.grant_a, f.grant_b, c.id, c.ceased_at, coalesce(c.id, gen_random_uuid()), coalesce(s.cents, 0), false
 from found f join stakes s using (family, pair_key)
 left join conflict c on c.pair_key = f.pair_key
   and c.family = any (case when f.family = any ($2::text[]) then $2::text[] else array[f.family] end)
 """
 # What was told of a case under the same words, about these ESSMS or more of them, is not told again.
 _TELLING = """
-create temporary table audit_telling on commit drop as
-select t.id, t.no, v.facts || jsonb_build_object('essms', to_jsonb(t.essms)) as facts
+insert into audit_telling (id, no, facts)
+select t.id, t.no, v.facts || jsonb_build_object('essms', to_jsonb(t.essms))
 from (select c.id, f.no, array_agg(distinct f.finess order by f.finess) as essms
       from audit_found f join audit_case c on c.found_as = f.family and c.pair_key = f.pair_key
       group by c.id, f.no) t
@@ -169,9 +170,7 @@ order by k.number
 """
 _TALLY = """
 select family, count(*) as found, count(*) filter (where opened) as opened, sum(at_stake)::bigint as at_stake
-from (select coalesce(known_as, family) as family, opened, at_stake from audit_case
-      where opened or known_id is not null) c
-group by family
+from audit_case where opened or known_id is not null group by family
 """
 
 
@@ -207,7 +206,7 @@ async def write_cases(
     `numbers`: the ESSMS that were examined, None for the nation; a case of another ESSMS does not cease.
     """
     await con.execute(_CASES, by.known_on, sorted(TWINS), timeout=TIMEOUT)
-    await con.execute(_TELLING, _NOT_NEW, timeout=TIMEOUT)
+    news = _rows(await con.execute(_TELLING, _NOT_NEW, timeout=TIMEOUT))
     moved = [row["known_id"] for row in await con.fetch(_MOVED, timeout=TIMEOUT)]
     ceasing = await _ceasing(con, by, families, numbers)
     reopened: list[tuple[str, UUID]] = []
@@ -221,13 +220,15 @@ async def write_cases(
         ceased = [
             (row["family"], row["id"]) for row in await con.fetch(_CEASED, by.at, ceasing, timeout=TIMEOUT)
         ]
-    year = str(by.known_on.year)
-    await con.execute(_OPENED, by.at, year, by.cause, by.known_on, timeout=TIMEOUT)
-    await con.execute(_SIDES, timeout=TIMEOUT)
-    await con.execute(_ESSMS, timeout=TIMEOUT)
-    await con.execute(_FINDINGS, by.at, by.law_digest, by.known_on, timeout=TIMEOUT)
-    told = await con.fetch(_TOLD, [of for _, of in reopened], timeout=TIMEOUT)
-    await _tell(con, by, told, reopened, ceased)
+    if news:  # every new case has something to tell
+        year = str(by.known_on.year)
+        await con.execute(_OPENED, by.at, year, by.cause, by.known_on, timeout=TIMEOUT)
+        await con.execute(_SIDES, timeout=TIMEOUT)
+        await con.execute(_ESSMS, timeout=TIMEOUT)
+        await con.execute(_FINDINGS, by.at, by.law_digest, by.known_on, timeout=TIMEOUT)
+    if news or reopened or ceased:
+        told = await con.fetch(_TOLD, [of for _, of in reopened], timeout=TIMEOUT)
+        await _tell(con, by, told, reopened, ceased)
     found = {row["family"]: row for row in await con.fetch(_TALLY, timeout=TIMEOUT)}
     return tuple(
         FamilyTally(
@@ -241,6 +242,11 @@ async def write_cases(
         for family in FAMILIES
         if family in found or family in families
     )
+
+
+def _rows(status: str) -> int:
+    """How many rows a statement wrote, from its status."""
+    return int(status.rsplit(" ", 1)[1])
 
 
 async def _ceasing(
@@ -305,8 +311,7 @@ async def _tell(
             journal.Entry(by.at, action, "conflict", str(of), {"family": family, "cause": by.cause})
             for family, of in cases_of
         ]
-    if entries:
-        await journal.record_all(con, actor, entries)
+    await journal.record_all(con, actor, entries)
     await announce_all(con, [one for row in told for one in _announcements(row, by.at)])
 
 

@@ -67,14 +67,16 @@ class Detector:
     arguments: Callable[[Known], Arguments]
     tell: Callable[[Known, str], Iterable[Told]]
 
-    def statement(self, known: Known, families: Sequence[str], numbers: Sequence[str] | None) -> Arguments:
+    def statement(
+        self, known: Known, families: Sequence[str], numbers: Sequence[str] | None
+    ) -> tuple[str, list[object]]:
         """The statement and its arguments, for the whole nation or for some numbers."""
-        arguments = [list(families), *self.arguments(known)]
+        arguments: list[object] = [list(families), *self.arguments(known)]
         scope = ""
         if numbers is not None:
             arguments.append(list(numbers))
             scope = " and " + self.number.format(f"${len(arguments)}::text[]")
-        return (self.sql.replace("{scope}", scope), *arguments)
+        return self.sql.replace("{scope}", scope), arguments
 
 
 def starts(*parameters: Parameter[object], known_on: date) -> list[date]:

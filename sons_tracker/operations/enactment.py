@@ -10,6 +10,7 @@ import asyncpg
 from sons_tracker.db import journal, migrate
 from sons_tracker.db.engine import retrying, transaction
 from sons_tracker.operations.actors import ANONYMOUS, LOCAL_ADMIN, Actor
+from sons_tracker.operations.audit_followups import after_law
 from sons_tracker.operations.calendar_moves import Moved, follow_calendar, plan_publications
 from sons_tracker.rules.texts import Law
 
@@ -55,7 +56,8 @@ async def is_followed(digest: str) -> bool:
 async def enact(actor: Actor, law: Law, at: datetime) -> Enactment:
     """Records that this law decides from now on, and moves what is undecided to its calendar.
 
-    What is decided stays: verdicts, amounts, deadlines that fired. Enacting the same law again looks at the
+    What is decided stays: verdicts, amounts, deadlines that fired; what another law finds in conflict opens a
+    case (the whole nation is examined, in this transaction). Enacting the same law again looks at the
     calendar again; when nothing differs, nothing is written. `actor` is an administrator: row-level security
     refuses any other. `at` is the business instant.
 
@@ -74,9 +76,12 @@ async def enact(actor: Actor, law: Law, at: datetime) -> Enactment:
         )
         moved = await follow_calendar(con, actor, law, at)
         await plan_publications(con, law, at)
-        if moved.orders or await _last_enacted(con) != law.digest:
+        before = await _last_enacted(con)
+        if moved.orders or before != law.digest:
             facts = {"orders_moved": moved.orders, "deadlines_moved": moved.deadlines}
             await journal.record(con, actor, at, "law.enacted", "law", law.digest, facts)
+        if before not in {None, law.digest}:
+            await after_law(con, actor, law, at)
         return Enactment(is_new, moved)
 
 

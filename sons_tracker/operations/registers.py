@@ -16,6 +16,7 @@ from sons_tracker.db.engine import transaction
 from sons_tracker.errors import ErrorCode, Fault, SonsError
 from sons_tracker.law import load
 from sons_tracker.operations.actors import Actor, require
+from sons_tracker.operations.audit_followups import after_grants, after_referencing, after_register
 from sons_tracker.operations.grant_imports import grant_terms, keep_grant_import
 from sons_tracker.operations.lapses import follow_list
 from sons_tracker.operations.successions import look_for_successions
@@ -49,6 +50,7 @@ class ImportReport:
     holds the first refusals (line, French reason), `refused_count` all of them: one is enough for nothing
     to be written. `guard` is the sentence of the guard when it stops the import. `written` says whether
     the import was committed. `orders_moved`: the orders that a list of the ANS released or reopened.
+    `conflicts_opened`: the cases opened, or opened again, on what the import touched.
     `successions`: the probable successions since the stock before, by kind (`rules.succession.KINDS`).
 
     Of a file of grants, `anomalies` are both, line by line, and `anomaly_counts` how many there are by code.
@@ -75,6 +77,7 @@ class ImportReport:
     dry_run: bool = False
     written: bool = False
     orders_moved: int = 0
+    conflicts_opened: int = 0
     successions: dict[str, int] = field(default_factory=dict)
     anomalies: list[Anomaly] = field(default_factory=list)
     anomaly_counts: dict[str, int] = field(default_factory=dict)
@@ -158,6 +161,7 @@ async def import_register(
                 )
             if file.register.kind is REFERENCING.kind:
                 report = replace(report, orders_moved=await follow_list(con, actor, at))
+            report = replace(report, conflicts_opened=await _opened(con, actor, file, on, at))
             if dry_run:
                 raise _RolledBackError(report)
     except _RolledBackError as rolled_back:
@@ -167,6 +171,20 @@ async def import_register(
         await asyncio.to_thread(file.explain, staged)
         return replace(_report(file, scope, on, staged), dry_run=dry_run)
     return replace(report, written=True)
+
+
+async def _opened(con: asyncpg.Connection, actor: Actor, file: RegisterFile, on: date, at: datetime) -> int:
+    """How many conflicts the import opened: only what it touched is examined again."""
+    law = load().law
+    if file.register is ESMS_GRANT:
+        result = await after_grants(con, actor, law, at, on)
+    elif file.register is ESTABLISHMENT:
+        result = await after_register(con, actor, law, at, on)
+    elif file.register is REFERENCING:
+        result = await after_referencing(con, actor, law, at)
+    else:
+        result = None
+    return 0 if result is None else result.opened + result.reopened
 
 
 def _extraction_date(file: RegisterFile, given: date | None) -> date:
