@@ -12,6 +12,7 @@ from litestar.handlers import HTTPRouteHandler
 
 from sons_tracker import scheduler
 from sons_tracker.api import (
+    alerts,
     amendments,
     cancellations,
     clock,
@@ -30,10 +31,12 @@ from sons_tracker.api import (
     notices,
     orders,
     payments,
+    queue,
     recoveries,
     requests,
     reservations,
     reviews,
+    samples,
     soldes,
     suppliers,
     va,
@@ -74,6 +77,9 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     *webhooks.HANDLERS,
     *feeds.HANDLERS,
     *forecast.HANDLERS,
+    *queue.HANDLERS,
+    *alerts.HANDLERS,
+    *samples.HANDLERS,
     *clock.HANDLERS,
     *documentation.HANDLERS,
 )

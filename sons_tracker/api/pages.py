@@ -1,4 +1,4 @@
-"""The « next » of a page sorted by instant and identifier: opaque outside, strict when it comes back."""
+"""The « next » of a page sorted by instant and identifier, or by a score first: opaque, strictly read."""
 
 from __future__ import annotations
 
@@ -31,5 +31,35 @@ def decode_after(text: str | None) -> tuple[datetime, UUID] | None:
             raise ValueError("an instant without offset")
         return instant, UUID(object_id)
     except ValueError:
-        problem = "Cette valeur n'est pas le « next » d'une page précédente."
-        raise SonsError(ErrorCode.INVALID_REQUEST, problem, (Fault("?after", problem),)) from None
+        raise _not_a_next() from None
+
+
+def encode_ranked(after: tuple[int | None, datetime, UUID] | None) -> str | None:
+    """The key of the next page of a list that may be sorted by a score first; None on the last page."""
+    if after is None:
+        return None
+    rank = "" if after[0] is None else str(after[0])
+    return base64.urlsafe_b64encode(f"{rank}/{after[1].isoformat()}/{after[2]}".encode()).decode()
+
+
+def decode_ranked(text: str | None, *, ranked: bool) -> tuple[int | None, datetime, UUID] | None:
+    """The key that « after » gives back, of a list sorted by a score (`ranked`) or not.
+
+    Raises:
+        SonsError: `INVALID_REQUEST` for what no page of this order gave.
+    """
+    if text is None:
+        return None
+    try:
+        rank, at, object_id = base64.b64decode(text, altchars=b"-_", validate=True).decode().split("/")
+        instant = datetime.fromisoformat(at)
+        if instant.tzinfo is None or (rank != "") is not ranked:
+            raise ValueError("another order")
+        return int(rank) if ranked else None, instant, UUID(object_id)
+    except ValueError:
+        raise _not_a_next() from None
+
+
+def _not_a_next() -> SonsError:
+    problem = "Cette valeur n'est pas le « next » d'une page précédente."
+    return SonsError(ErrorCode.INVALID_REQUEST, problem, (Fault("?after", problem),))
