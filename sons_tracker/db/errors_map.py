@@ -34,8 +34,9 @@ _BUSY = "La base de données est occupée ou en cours de redémarrage ; rien n'a
 _SILENT = "La connexion à la base de données a été perdue ; la demande a peut-être été enregistrée."
 
 # An order that is not the sum of its lines, or not whole, was never asked for by anyone: a defect of ours.
-# The same of a lot or a return that is not its lines or its payments, of a recovery without its letter.
-_DEFECTS = frozenset({"SN013", "SN014", "SN092", "SN094", "SN095"})
+# The same of a lot or a return that is not its lines or its payments, of a recovery without its letter,
+# of a reservation that is not its claims.
+_DEFECTS = frozenset({"SN013", "SN014", "SN092", "SN094", "SN095", "SN164", "SN165"})
 
 # From the most precise prefix of SQLSTATE to the least; the first that fits answers.
 _SQLSTATES: tuple[tuple[str, ErrorCode, str], ...] = (

@@ -163,7 +163,6 @@ async def drop(
     require(actor, *_SUPPLIERS)
 
     async def work(con: asyncpg.Connection) -> ReservationView | Refused:
-        await _lock_supplier(con, actor)  # who reserves the same again waits, and then meets the pause
         view = await _held(con, actor, reservation_id, law, at)
         if refused := _refused(view, "drop"):
             return refused
@@ -193,7 +192,7 @@ async def reservation_expired(con: asyncpg.Connection, due: Due, _at: datetime) 
 
 
 async def _lock_supplier(con: asyncpg.Connection, actor: Actor) -> None:
-    """Makes the reservations of one supplier follow each other: the limit and the pause are read under it.
+    """Makes the reservations of one supplier follow each other: the limit is read under it.
 
     The same lock as the guard `claim_reserved_within_limit`.
     """
@@ -217,7 +216,8 @@ async def _against(
         return (without_terms(day),)
     view = seen_by(describe(asked, assess(case, law, day, day), at), actor)
     failed = tuple(_reason(verdict) for verdict in view.verdicts if verdict.outcome == "fail")
-    # After the claims of the file were read: an ESSMS that an expiry freed since was still held there.
+    # After the claims of the file were read: an ESSMS that was given back since was still held there, and one
+    # that was given back before is found here. No lock is needed against the end of another reservation.
     row = await con.fetchrow(
         "select (select count(*) from claim where supplier_id = $1 and holder_kind = 'reservation'"
         " and released_at is null) as held,"

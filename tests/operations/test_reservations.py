@@ -152,7 +152,7 @@ async def test_a_bogus_deadline_of_another_ends_nothing() -> None:
             AT + timedelta(hours=1),
             rival.actor.organisation_id,
         )
-    await deadlines.tick(AT + timedelta(hours=2))
+    assert len(await deadlines.tick(AT + timedelta(hours=2))) == 1, "it is reached, and does nothing"
     assert (await read(ground.editor.actor, view)).state == "active"
 
 
@@ -331,10 +331,10 @@ async def test_it_is_renewed_once_from_the_day_of_the_renewal() -> None:
     told = await renew(ground.editor.actor, made.id, at)
     assert (told.outcome.renewed, told.outcome.version) == (1, 2)
     assert told.outcome.expires_at == datetime(2023, 3, 26, 23, 59, 59, 999999, PARIS)
-    await deadlines.tick(END + JUST)
-    assert (await read(ground.editor.actor, made)).state == "active", "the first end is superseded"
     ends = "select due_at from deadline where object_id = $1 and fired_at is null and superseded_at is null"
     assert [row["due_at"] for row in await owner.fetch(ends, str(made.id))] == [told.outcome.expires_at]
+    await deadlines.tick(END + JUST)
+    assert (await read(ground.editor.actor, made)).state == "active", "the first end is superseded"
     again = await renew(ground.editor.actor, made.id, at + timedelta(days=5))
     assert "se renouvelle 1 fois au plus" in again.messages
     await deadlines.tick(told.outcome.expires_at + JUST)
