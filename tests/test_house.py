@@ -35,6 +35,7 @@ NUMBERS_WITH_A_REASON = {
     ("parties.py", 5): "how many names a message shows",
     ("reservation.py", 5): "how many numbers a message shows",
     ("risk.py", 100): "the highest score",
+    ("succession.py", 100): "the highest score",
 }
 # What would make a verdict depend on anything but the file and the law.
 IMPURE_MODULES = {

@@ -13,7 +13,6 @@ from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from functools import lru_cache
 
 from sons_tracker.rules.french import date_fr
 from sons_tracker.rules.texts import Matching
@@ -318,7 +317,6 @@ def _score(clues: Iterable[Clue]) -> int:
     return min(GREATEST_SCORE, sum(clue.points for clue in clues))
 
 
-@lru_cache(maxsize=1 << 16)
 def words(text: str, empty: frozenset[str]) -> tuple[str, ...]:
     """The words of a name or an address that tell something: capitals without accents, in their order."""
     plain = unicodedata.normalize("NFKD", text.upper().replace("Œ", "OE").replace("Æ", "AE"))

@@ -29,7 +29,8 @@ TILLEULS = Entry(
 )
 _FIELDS = {
     "og": "og", "nom": "name", "nom_long": "long_name", "categorie": "category", "commune": "commune",
-    "adresse": "address", "siret": "siret", "en_service": "in_service", "ouvert": "opened_on", "ferme": "closed_on",
+    "adresse": "address", "siret": "siret", "en_service": "in_service", "ouvert": "opened_on",
+    "ferme": "closed_on",
 }  # fmt: skip
 
 
