@@ -35,7 +35,7 @@ _OUTCOMES = {
 }
 _KINDS = {
     "register": "Répertoire", "order": "Commande", "claim": "Engagement", "reservation": "Réservation",
-    "grant": "ESMS numérique", "conflict": "Conflit", "decision": "Décision",
+    "grant": "ESMS numérique", "succession": "Succession", "conflict": "Conflit", "decision": "Décision",
 }  # fmt: skip
 _FINANCING = {"free": "libre", "reserved": "réservé", "engaged": "engagé"}
 

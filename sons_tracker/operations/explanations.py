@@ -133,7 +133,7 @@ async def explain(actor: Actor, question: Question, law: Law, at: datetime) -> E
         tuple(_discreet(fact) for fact in chain.facts) if hides else chain.facts,
         tuple(explained),
         () if hides else pairs,
-        tuple(replace(case, family="", label="") for case in chain.conflicts) if hides else chain.conflicts,
+        tuple(_nameless(case) for case in chain.conflicts) if hides else chain.conflicts,
     )
 
 
@@ -235,6 +235,12 @@ async def _pairs(
                 verdict = verdict_view(Verdict(rule, (), finding))
                 pairs.append(ExplainedPair(row["number"], facts.reference, one.component, verdict))
     return tuple(sorted(pairs, key=lambda pair: pair.verdict.outcome != Outcome.FAIL))
+
+
+def _nameless(case: CaseOfEssms) -> CaseOfEssms:
+    """A case without its family nor its outcome, which would tell what the other side is and what became of
+    it."""
+    return replace(case, family="", label="", outcome=None)
 
 
 def _discreet(fact: Fact) -> Fact:

@@ -31,7 +31,7 @@ from sons_tracker.rules.verdicts import Outcome, severity
 DECIDED, TODAY, KNOWN = "decided", "today", "known"
 MODES = (DECIDED, TODAY, KNOWN)
 _FINANCED_ONCE = "R05"
-_ENGAGED_KINDS = ("claim", "reservation")
+_ENGAGED_KINDS = ("claim", "reservation", "succession")
 # The facts that a rule reads, by their kind in the chain: what is learnt of them later changes its answer.
 FACTS_OF_RULE: Mapping[str, tuple[str, ...]] = {
     "R04": ("order",),

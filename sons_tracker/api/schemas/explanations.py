@@ -39,7 +39,7 @@ class FactOut(msgspec.Struct, frozen=True):
     """Un fait : le jour dont il parle, jusqu'à quand, et l'instant depuis lequel il est connu ici."""
 
     on: str
-    kind: Literal["register", "order", "claim", "reservation", "grant", "conflict", "decision"]
+    kind: Literal["register", "succession", "order", "claim", "reservation", "grant", "conflict", "decision"]
     text: str
     until: str | None
     learnt_at: str
