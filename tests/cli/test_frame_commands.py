@@ -259,6 +259,8 @@ COMMANDS = (
     ("conflict", "close"),
     ("conflict", "reopen"),
     ("conflict", "templates"),
+    ("conflict", "graph"),
+    ("conflict", "evidence"),
     ("recovery",),
     ("recovery", "list"),
     ("recovery", "export"),
