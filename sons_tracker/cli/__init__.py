@@ -12,7 +12,6 @@ import typer
 
 from sons_tracker.cli import (
     audit,
-    case_documents,
     clock,
     conflicts,
     endings,
@@ -78,8 +77,6 @@ app.add_typer(feeds.app, name="feed")
 app.command("forecast")(forecast.forecast)
 app.add_typer(audit.app, name="audit")
 app.add_typer(conflicts.app, name="conflict")
-conflicts.app.command("graph")(case_documents.graph)
-conflicts.app.command("evidence")(case_documents.evidence)
 
 
 def main() -> None:

@@ -26,6 +26,14 @@ CONSTRAINTS: dict[str, tuple[ErrorCode, str]] = {
         ErrorCode.LAW_NOT_ENACTED,
         "Aucune commande ne peut être décidée : le droit de ce logiciel n'est pas en vigueur dans la base.",
     ),
+    "audit_run_law_fkey": (
+        ErrorCode.LAW_NOT_ENACTED,
+        "Aucun audit n'est possible : le droit de ce logiciel n'est pas en vigueur dans la base.",
+    ),
+    "conflict_finding_law_fkey": (
+        ErrorCode.LAW_NOT_ENACTED,
+        "Aucun audit n'est possible : le droit de ce logiciel n'est pas en vigueur dans la base.",
+    ),
 }
 
 _REFUSED_VALUE = "Une valeur est refusée par la base de données."

@@ -259,8 +259,6 @@ COMMANDS = (
     ("conflict", "close"),
     ("conflict", "reopen"),
     ("conflict", "templates"),
-    ("conflict", "graph"),
-    ("conflict", "evidence"),
     ("recovery",),
     ("recovery", "list"),
     ("recovery", "export"),
@@ -287,6 +285,8 @@ COMMANDS = (
     ("feed", "revoke"),
     ("audit",),
     ("audit", "explain"),
+    ("audit", "run"),
+    ("audit", "show"),
 )
 
 
