@@ -39,8 +39,8 @@ _TABLES: Mapping[str, str] = {
     "person": "id, name",
     "membership": "person_id, organisation_id, organisation_kind, role",
     "esms_grant": "grant_reference, finess_geographique, valid_from, valid_to, call_year, project, call,"
-    " components, solution, dui_referenced, state, requested_on, agreed_on, first_paid_on, rejected_on,"
-    " abandoned_on, withdrawn_on, recovered_on",
+    " components, solution, dui_referenced, state, requested_on, agreed_on, first_paid_on, vsr_on, paid_on,"
+    " rejected_on, abandoned_on, withdrawn_on, recovered_on",
     "purchase_order": "id, number, vague, dispositif, state, version, supplier_id, og_id, editor_id,"
     " og_finess_juridique, solution_version, solution, signed_on, received_at, already_equipped, decision,"
     " conditional, ordered, tranche, essms_of_og, extraction_on, rate_ttc_cents, total_ttc_cents,"
@@ -61,7 +61,17 @@ _TABLES: Mapping[str, str] = {
     "bank_account": "id, supplier_id, iban, bic, statement_sha256",
     "bank_account_change": "id, supplier_id, supplier_kind, iban_masked, requested_at, requested_by",
 }
-_GRANT_DATES = ("requested", "agreed", "first_paid", "rejected", "abandoned", "withdrawn", "recovered")
+_GRANT_DATES = (
+    "requested",
+    "agreed",
+    "first_paid",
+    "vsr",
+    "paid",
+    "rejected",
+    "abandoned",
+    "withdrawn",
+    "recovered",
+)
 _LAPSES = timedelta(days=130)
 _COPY_TIMEOUT = 600
 

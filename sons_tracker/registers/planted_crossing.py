@@ -160,10 +160,14 @@ def plant_statements(nation: Nation, register: PlantedRegister, copies: int) -> 
     agreed = Cell("equipment", 2022, "agreed", "other", True, "grant")
     asked = Cell("equipment", 2022, "requested", "other", True, "grant")
     for _ in range(copies):
-        for before, state, conflicts in ((agreed, "withdrawn", False), (asked, "agreed", True)):
+        for cell, before, state, conflicts in (
+            (agreed, "agreed", "withdrawn", False),
+            (agreed, "first_paid", "withdrawn", True),  # nothing proves the repayment
+            (asked, "requested", "agreed", True),
+        ):
             (place,) = register.take()
             order = nation.order([place], year=2022)
-            told = _granted(nation, before, order, place.finess)
+            told = _granted(nation, cell, order, place.finess, state=before)
             grant = nation.restated(told, _RESTATED_ON, state, {state: _RESTATED_ON - DAY})
             if conflicts:
                 nation.plant("order_grant", order, grant, essms=[place.finess])
@@ -185,10 +189,18 @@ def spare_released(nation: Nation, register: PlantedRegister, copies: int) -> No
 
 
 def _granted(
-    nation: Nation, cell: Cell, order: PlantedOrder, finess: str, reference: str | None = None
+    nation: Nation,
+    cell: Cell,
+    order: PlantedOrder,
+    finess: str,
+    reference: str | None = None,
+    state: str | None = None,
 ) -> PlantedGrant:
-    """A grant of that situation before that order, or one more ESSMS of the grant of `reference`."""
+    """A grant of that situation before that order, or one more ESSMS of the grant of `reference`; in `state`,
+    or in one of those of the situation."""
     project, components = COMPONENTS[cell.component]
+    drawn: str = nation.chance.one(_STATES[cell.state])
+    reached = state or ("first_paid" if cell.first == "unknown" else drawn)
     solution = {
         "same": order.solution,
         "other": solution_of((order.supplier + 1) % SUPPLIERS),
@@ -196,8 +208,8 @@ def _granted(
     }[cell.software]
     return nation.grant(
         finess,
-        state=_STATES[cell.state] if cell.state != "agreed" or cell.first != "unknown" else "first_paid",
-        dates=_dates(cell, order.signed_on),
+        state=reached,
+        dates=_dates(cell, reached, order.signed_on),
         project=project,
         components=components,
         solution=solution,
@@ -207,16 +219,17 @@ def _granted(
     )
 
 
-_STATES = {
-    "agreed": "agreed",
-    "requested": "requested",
-    "nothing": "rejected",
-    "stopped_after_payment": "abandoned",
-    "repaid": "recovered",
+# The states of the register that each word of a cell stands for.
+_STATES: Mapping[str, tuple[str, ...]] = {
+    "agreed": ("agreed", "first_paid", "vsr", "paid"),
+    "requested": ("requested",),
+    "nothing": ("rejected", "withdrawn", "abandoned"),
+    "stopped_after_payment": ("abandoned",),
+    "repaid": ("recovered",),
 }
 
 
-def _dates(cell: Cell, signed_on: date) -> dict[str, date]:
+def _dates(cell: Cell, state: str, signed_on: date) -> dict[str, date]:
     """The dates of a grant whose act is before, on, or after the day of the order."""
     act = {"grant": signed_on - _LONG, "order": signed_on + _LONG, "same_day": signed_on, "unknown": None}
     on = act[cell.first]
@@ -226,8 +239,10 @@ def _dates(cell: Cell, signed_on: date) -> dict[str, date]:
         return {"requested": on}
     dates = {"requested": on - _SHORT}
     if cell.state == "nothing":
-        return dates | {"rejected": on}
+        return dates | {state: on}
     dates["agreed"] = on
-    if cell.state in {"stopped_after_payment", "repaid"}:
-        dates |= {"first_paid": on + DAY, _STATES[cell.state]: on + _SHORT}
+    if state != "agreed":
+        dates |= {"first_paid": on + DAY}
+    if state not in {"agreed", "first_paid"}:
+        dates |= {state: on + _SHORT}
     return dates

@@ -45,8 +45,8 @@ def spare_two_orders(nation: Nation, register: PlantedRegister, copies: int) -> 
         (place,) = register.take(1, "MS1-V1")
         nation.order([place], year=2022, supplier=1)
         number = place.finess
-        refused = (("R05", (number,)), ("R11", ()))
-        nation.order([place], year=2023, state="rejected", supplier=2, refused=refused)
+        both = (("R05", (number,)), ("R11", ()))
+        nation.order([place], year=2023, state="rejected", supplier=2, refused=both)
         nation.spare("two_orders", "Refusée aussi par une autre règle : rien à gagner", number)
 
         (place,) = register.take(1, "MS1-V1")
@@ -59,9 +59,17 @@ def spare_two_orders(nation: Nation, register: PlantedRegister, copies: int) -> 
         nation.order([place], year=2023, state="settled", supplier=2)
         nation.spare("already_financed", "La première commande est caduque", place.finess)
 
+        first, second = register.take(2, "MS1-V1")
+        nation.order([first], year=2022, supplier=1, state="lapsed")
+        refused = (("R05", (first.finess,)),)
+        nation.order([first, second], year=2022, state="rejected", supplier=2, refused=refused)
+        nation.order([second], year=2023, supplier=9)
+        nation.spare("two_orders", "Commandé après un refus qui ne le visait pas", second.finess)
+
 
 def plant_two_grants(nation: Nation, register: PlantedRegister, copies: int) -> None:
-    """Two grants of one ESSMS: same software, two DUI, an unknown one; one that stopped after a payment."""
+    """Two grants of one ESSMS: same software, two DUI, an unknown one; a first that stopped after a payment,
+    a second that is only asked for."""
     first, second = date(2022, 6, 14), date(2023, 2, 14)
     agreed = {"requested": first - _AFTER, "agreed": first}
     again = {"requested": second - _AFTER, "agreed": second}
@@ -82,10 +90,17 @@ def plant_two_grants(nation: Nation, register: PlantedRegister, copies: int) -> 
         held = nation.grant(place.finess, state="abandoned", dates=stopped, solution="PLANTEE01")
         asked = nation.grant(place.finess, state="agreed", dates=again, solution="PLANTEE01")
         nation.plant("two_grants", held, asked, essms=[place.finess])
+        (place,) = register.take()
+        held = nation.grant(place.finess, state="paid", dates=agreed | {"paid": second}, solution="PLANTEE01")
+        asked = nation.grant(
+            place.finess, state="requested", dates={"requested": second}, solution="PLANTEE02"
+        )
+        nation.plant("two_grants", held, asked, essms=[place.finess])
 
 
 def spare_two_grants(nation: Nation, register: PlantedRegister, copies: int) -> None:
-    """One project with its components; a second application after the first came to nothing."""
+    """One project with its components; two applications of which one came to nothing, or still waits for an
+    answer that can only be no."""
     first, second = date(2022, 6, 14), date(2023, 2, 14)
     again = {"requested": second - _AFTER, "agreed": second}
     for _ in range(copies):
@@ -108,6 +123,23 @@ def spare_two_grants(nation: Nation, register: PlantedRegister, copies: int) -> 
             nation.grant(place.finess, state="agreed", dates=again, solution="PLANTEE01")
             nation.spare(
                 "two_grants", "La première demande n'a rien laissé : sans suite ou remboursée", place.finess
+            )
+        for state, when in (("rejected", second), ("withdrawn", second), ("requested", first - _AFTER)):
+            (place,) = register.take()
+            nation.grant(
+                place.finess,
+                state="agreed",
+                dates={"requested": first - _AFTER, "agreed": first},
+                solution="PLANTEE01",
+            )
+            nation.grant(
+                place.finess,
+                state=state,
+                dates={"requested": when - _AFTER, state: when},
+                solution="PLANTEE02",
+            )
+            nation.spare(
+                "two_grants", "L'autre demande est sans suite, ou antérieure et sans réponse", place.finess
             )
 
 
