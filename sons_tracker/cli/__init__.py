@@ -21,6 +21,7 @@ from sons_tracker.cli import (
     instruction,
     law,
     lots,
+    measures,
     orders,
     recoveries,
     registers,
@@ -76,6 +77,7 @@ app.add_typer(webhooks.notices, name="notice")
 app.add_typer(feeds.app, name="feed")
 app.command("forecast")(forecast.forecast)
 app.add_typer(audit.app, name="audit")
+audit.app.command("measure")(measures.measure)
 app.add_typer(conflicts.app, name="conflict")
 
 

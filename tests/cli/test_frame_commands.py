@@ -285,6 +285,7 @@ COMMANDS = (
     ("feed", "revoke"),
     ("audit",),
     ("audit", "explain"),
+    ("audit", "measure"),
     ("audit", "run"),
     ("audit", "show"),
 )
