@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import typer
 
 from sons_tracker.cli import (
+    alerts,
     audit,
     clock,
     conflicts,
@@ -23,9 +24,11 @@ from sons_tracker.cli import (
     lots,
     measures,
     orders,
+    queue,
     recoveries,
     registers,
     reservations,
+    samples,
     serve,
     soldes,
     suppliers,
@@ -75,6 +78,9 @@ app.add_typer(recoveries.ledger, name="ledger")
 app.add_typer(webhooks.app, name="webhook")
 app.add_typer(webhooks.notices, name="notice")
 app.add_typer(feeds.app, name="feed")
+app.add_typer(queue.app, name="queue")
+app.add_typer(alerts.app, name="alert")
+app.add_typer(samples.app, name="sample")
 app.command("forecast")(forecast.forecast)
 app.add_typer(audit.app, name="audit")
 audit.app.command("measure")(measures.measure)
