@@ -190,12 +190,15 @@ def _event(row: Any) -> Event:
 
 
 def _description(row: Any, facts: dict[str, Any]) -> list[str]:
-    lines = ["Remplacée par un nouveau texte."] if row["superseded_at"] is not None else []
+    reserved = row["kind"] == "reservation"
+    ended = "Réservation terminée ou renouvelée." if reserved else "Remplacée par un nouveau texte."
+    lines = [ended] if row["superseded_at"] is not None else []
     if source := facts.get("source"):
         lines.append(f"Source : {source}")
     if facts.get("a_confirmer"):
         lines.append("Date à confirmer.")
-    lines.append(f"Règle {row['rule']}.")
+    if not reserved:  # no rule of the law: its source says so
+        lines.append(f"Règle {row['rule']}.")
     return lines
 
 
