@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from sons_tracker.cli import registers
+from sons_tracker.cli import registers, successions
 from sons_tracker.cli.frame import REFUSED, Json, day_option, emit, parse_count
 from sons_tracker.cli.french import Cli
 from sons_tracker.errors import ErrorCode, SonsError
@@ -19,6 +19,10 @@ _REFERENCE = date(2022, 1, 3)  # the extraction that most orders of vague 1 refe
 
 app = Cli(help="Numéros et répertoire FINESS.")
 app.command("import")(registers.import_finess)
+app.command("diff")(successions.diff)
+app.command("successions")(successions.successions)
+app.command("confirm")(successions.confirm)
+app.command("dismiss")(successions.dismiss)
 
 
 @app.command()
