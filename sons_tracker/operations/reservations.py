@@ -38,6 +38,7 @@ Render = Callable[[ReservationView | Refused], Answer]
 _SUPPLIERS = ("editor", "distributor")
 _RACES = 3
 _SHOWN = 5
+_LABEL = "Expiration de la réservation "
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +143,7 @@ async def renew(
             expires_at,
             view.supplier_id,
             view.og_id,
-            _planned(terms),
+            {"label": f"{_LABEL}{view.number}", **_planned(terms)},
         )
         return await _told(con, actor, reservation_id, law, at, "reservation.renewed")
 
@@ -248,6 +249,7 @@ with written as (
     law_digest)
   values ($1, 'RS-' || $2 || '-' || lpad(nextval('reservation_number')::text, 6, '0'), $3, $4, $5, $6, $7, $8,
     cardinality($9::text[]), $10, $11, 'active', 1, $12, $13, 0, $14)
+  returning number
 ), lines as (
   insert into reservation_line (reservation_id, finess_geographique, supplier_id, og_id)
   select $1, finess, $5, $6 from unnest($9::text[]) as finess order by finess
@@ -258,7 +260,8 @@ with written as (
   returning 1
 ), ends as (
   insert into deadline (rule, object_id, due_at, kind, supplier_id, og_id, facts)
-  values ($15, $1::uuid::text, $13, $15, $5, $6, $16)
+  select $15, $1::uuid::text, $13, $15, $5, $6,
+         $16::jsonb || jsonb_build_object('label', $17::text || number) from written
 )
 select count(*) from claims
 """
@@ -298,6 +301,7 @@ async def _write(
             law.digest,
             DEADLINE,
             _planned(terms),
+            _LABEL,
         )
     if claimed < len(request.essms):
         raise _LostRaceError
@@ -305,12 +309,8 @@ async def _write(
 
 
 def _planned(terms: Terms) -> dict[str, object]:
-    """What is kept with the deadline of a reservation."""
-    return {
-        "label": "Expiration d'une réservation d'ESSMS",
-        "source": str(terms.source),
-        "a_confirmer": terms.a_confirmer,
-    }
+    """What is kept with the deadline of a reservation, beside its label."""
+    return {"source": str(terms.source), "a_confirmer": terms.a_confirmer}
 
 
 async def _end(con: asyncpg.Connection, reservation_id: UUID, state: str, at: datetime) -> None:

@@ -82,6 +82,13 @@ async def test_a_reservation_claims_its_essms_until_the_end_of_its_last_day() ->
         "essms": 3,
         "until": END.astimezone(UTC).isoformat(),
     }
+    planned = await owner.fetchrow("select * from deadline where object_id = $1", str(view.id))
+    assert (planned["kind"], planned["due_at"], planned["order_id"]) == ("reservation", END, None)
+    assert planned["facts"] == {
+        "label": f"Expiration de la réservation {view.number}",
+        "source": "Réservation d'ESSMS, lecture du projet (aucun texte ne la prévoit)",
+        "a_confirmer": True,
+    }
     entry = await owner.fetchrow("select action, facts from journal where object_id = $1", str(view.id))
     assert entry["action"] == "reservation.made"
 
