@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from sons_tracker.cli.demonstration.conflicts import CONFLICTS
 from sons_tracker.cli.demonstration.lives import LIVES
 from sons_tracker.cli.demonstration.stories import STORIES
 from sons_tracker.cli.demonstration.telling import typeset
@@ -42,13 +43,17 @@ async def test_amounts_are_those_of_the_source_documents_twice(empty: Database):
         code, out, err = await demo(empty.environ, "--json")
         assert (code, err) == (0, "")
         told = {story["title"]: story for story in json.loads(out)}
-        assert len(told) == len(STORIES) + len(LIVES)
+        assert len(told) == len(STORIES) + len(CONFLICTS) + len(LIVES)
         assert all(story["as_expected"] for story in told.values())
         assert told["Une commande de 35 ESSMS"]["totals_ttc"] == ["43120.00"]  # S0:1304
         assert told["Une commande de 72 ESSMS"]["totals_ttc"] == ["88704.00"]  # S0:1326
         assert told["Une commande de 8 ESSMS, par un distributeur"]["totals_ttc"] == ["17520.00"]  # S0:1470
         refused = told["ESMS numérique : équipement pour un DUI référencé"]
         assert (refused["decisions"], refused["failed_rules"]) == (["refused"], ["R25"])
+        assert told["Réserver pendant que l'on signe"]["decisions"] == ["accepted"]
+        assert told["Un client qui a signé deux fois"]["decisions"] == ["rejected", "submitted"]
+        assert told["Un financement appris après coup"]["failed_rules"] == ["R26"]
+        assert told["Un établissement, deux numéros"]["decisions"] == ["fail"]
         # 30 % of 43 120, 88 704, 17 520 and 2 920 (S0:1304, S0:1326, S0:1470, S0:1579)
         assert told["Les avances de 30 %"]["totals_ttc"] == ["45679.20"]
         assert told["De la VA au solde"]["totals_ttc"] == ["43120.00"]

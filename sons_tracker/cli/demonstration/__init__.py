@@ -8,6 +8,7 @@ from typing import Any
 
 from rich.console import Console
 
+from sons_tracker.cli.demonstration.conflicts import CONFLICTS
 from sons_tracker.cli.demonstration.lives import LIVES
 from sons_tracker.cli.demonstration.stories import STORIES, Told
 from sons_tracker.cli.demonstration.telling_life import LifeTeller
@@ -34,7 +35,7 @@ async def _play(settings: Settings, teller: LifeTeller) -> list[Told]:
         for number, story in enumerate(STORIES, start=1):
             teller.heading(number, story.title, story.lesson)
             told.append(await story.play(world, teller))
-        for number, (title, lesson, live) in enumerate(LIVES, start=len(STORIES) + 1):
+        for number, (title, lesson, live) in enumerate((*CONFLICTS, *LIVES), start=len(STORIES) + 1):
             teller.heading(number, title, lesson)
             told.append(await live(world, teller))
     teller.closing(told)
