@@ -18,7 +18,7 @@ endif
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo serve test test-pythons pytest check format bench lock other-python
+.PHONY: help install demo serve test test-pythons pytest check format bench bench-audit lock other-python
 
 help: ## Affiche cette aide
 	@echo "Utilisation : make CIBLE [PYTHON=python3.12] [ARGS=…]"
@@ -85,6 +85,9 @@ bench: $(STAMP) ## Mesure les dépôts et l'import à côté de PostgreSQL seul
 	@for bench in tests/bench/bench_*.py; do \
 	  module=$$(echo "$${bench%.py}" | tr / .); $(BIN)/python -m "$$module" $(ARGS) || exit 1; \
 	done
+
+bench-audit: $(STAMP) ## Mesure l'audit national, de 10 000 à 1 000 000 d'ESSMS financés
+	@$(BIN)/python -m tests.bench.bench_audit $(ARGS)
 
 # No address of an index may stay in a lock: see tests/test_house.py.
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url
