@@ -141,7 +141,7 @@ def _show_difference(say: Any, found: Any) -> None:
         if rule["message_after"]:
             say(f"      {rule['message_after']}")
         for fact in rule["facts"]:
-            say(f"      Appris depuis : {fact['text']}")
+            say(f"      Fait en cause : {fact['text']}")
         _show_versions(say, rule["versions"], "      ")
     others = [one for one in found["versions"] if all(one not in rule["versions"] for rule in found["rules"])]
     if others:

@@ -11,6 +11,7 @@ from sons_tracker.documents.words import plain
 from sons_tracker.operations.case_dossiers import Dossier
 from sons_tracker.operations.conflict_reading import DecisionView, FindingView
 from sons_tracker.operations.essms_facts import GRANT_WORDS, grant_day, grant_words
+from sons_tracker.operations.requests import known_on
 from sons_tracker.rules.conflicts import (
     OUTCOME_WORDS,
     POSITION_WORDS,
@@ -49,7 +50,7 @@ _ORIGINS = {
     "audit": "un audit", "contest": "une contestation", "deposit": "un dépôt", "import": "un import",
     "law": "un changement du droit", "reopening": "une réouverture",
 }  # fmt: skip
-_MOST_FACTS, _MOST_JOURNAL = 120, 200
+_MOST_FACTS, _MOST_JOURNAL, _MOST_NUMBERS = 120, 200, 4
 _NONE = "–"
 _SEAL = (
     "Chaque ligne du journal est écrite dans la transaction de ce qu'elle raconte, et n'est jamais modifiée."
@@ -62,7 +63,7 @@ _SEAL = (
 def report_data(dossier: Dossier) -> dict[str, Any]:
     """A dossier in the words of `conflict_report.typ`; facts and journal are bounded, and say so."""
     case = dossier.case
-    shown, journal = dossier.facts[:_MOST_FACTS], dossier.journal[:_MOST_JOURNAL]
+    facts, journal = _told_once(dossier), dossier.journal[:_MOST_JOURNAL]
     rest = _left_out(len(dossier.journal) - len(journal), "ligne", "journal.csv")
     return {
         "title": f"Dossier de conflit {case.number}",
@@ -82,11 +83,8 @@ def report_data(dossier: Dossier) -> dict[str, Any]:
             for row in dossier.essms
         ],
         "findings": [_finding(finding) for finding in case.findings],
-        "facts": [
-            [date_fr(fact.on), FACT_WORDS[fact.kind], _about(dossier, number, fact.text)]
-            for number, fact in shown
-        ],
-        "facts_left_out": _left_out(len(dossier.facts) - len(shown), "fait", "faits.csv"),
+        "facts": facts[:_MOST_FACTS],
+        "facts_left_out": _left_out(len(facts) - _MOST_FACTS, "fait", "faits.csv"),
         "events": [
             [instant_fr(one.at), EVENT_WORDS.get(one.event, one.event), ROLE_WORDS.get(one.role, one.role)]
             for one in case.events
@@ -178,7 +176,7 @@ def _finding(finding: FindingView) -> dict[str, Any]:
     if finding.a_confirmer:
         rows.append(["Réserve", "repose sur une valeur à confirmer"])
     if finding.facts:
-        used = (f"{name} = {value}" for name, value in sorted(finding.facts.items()))
+        used = (f"{name} = {_value(value)}" for name, value in sorted(finding.facts.items()))
         rows.append(["Faits lus", " ; ".join(used)])
     return {
         "title": f"{finding.rule} : {VERDICT_WORDS[finding.outcome]}",
@@ -187,11 +185,16 @@ def _finding(finding: FindingView) -> dict[str, Any]:
     }
 
 
+def _value(value: Any) -> str:
+    return ", ".join(str(one) for one in value) if isinstance(value, list) else str(value)
+
+
 def _question(dossier: Dossier, question: CaseQuestion) -> dict[str, Any]:
     whom = dossier.organisations.get(question.organisation_id, _NONE)
     rows = [["Demandé", f"le {instant_fr(question.asked_at)}"], ["Demande", question.text]]
     if question.answer_due_at is not None:
-        rows.append(["Réponse attendue", f"jusqu'au {instant_fr(question.answer_due_at)}"])
+        due = known_on(question.answer_due_at)
+        rows.append(["Réponse attendue", f"jusqu'au {date_fr(due)} inclus"])
     if question.answered_at is not None:
         rows.append(["Répondu", f"le {instant_fr(question.answered_at)}"])
         rows.append(["Réponse", question.answer or _NONE])
@@ -227,10 +230,21 @@ def _decision(decision: DecisionView) -> dict[str, Any]:
     return {"title": standing, "rows": [[name, plain(value)] for name, value in rows]}
 
 
-def _about(dossier: Dossier, number: str, text: str) -> str:
-    """The number of the ESSMS where the case has several; the register's names are somebody's words."""
+def _told_once(dossier: Dossier) -> list[list[str]]:
+    """The facts by date; one that several ESSMS share is told once, with their numbers."""
+    shared: dict[tuple[date, str, str], list[str]] = {}
+    for number, fact in dossier.facts:
+        shared.setdefault((fact.on, fact.kind, plain(fact.text)), []).append(number)
     several = len(dossier.essms) > 1 or bool(dossier.case.counterparts)
-    return plain(f"{number} : {text}" if several else text)
+    return [
+        [date_fr(on), FACT_WORDS[kind], f"{_numbers(numbers)} : {text}" if several else text]
+        for (on, kind, text), numbers in shared.items()
+    ]
+
+
+def _numbers(numbers: list[str]) -> str:
+    shown, more = numbers[:_MOST_NUMBERS], len(numbers) - _MOST_NUMBERS
+    return ", ".join(shown) + (f" et {count_fr(more, 'autre')}" if more > 0 else "")
 
 
 def _left_out(count: int, word: str, file: str) -> str:

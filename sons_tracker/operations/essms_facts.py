@@ -43,7 +43,7 @@ _RELEASED = {
 _HELD = {
     "order": ("claim", "engagé"),
     "reservation": ("reservation", "réservé"),
-    "succession": ("claim", "engagé avec le numéro qui lui succède,"),
+    "succession": ("claim", "tenu avec le numéro qui lui succède,"),
 }
 _REGISTER = """
 select finess_geographique as finess, valid_from, valid_to, finess_juridique, name, category, in_service

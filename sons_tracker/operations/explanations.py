@@ -124,7 +124,7 @@ async def explain(actor: Actor, question: Question, law: Law, at: datetime) -> E
         pairs = await _pairs(con, [row["id"] for row in orders], chain.grants, law, known_on(at))
     hides = actor.role in SUPPLIERS
     return Explanation(
-        question.finess,
+        str(question.finess),  # plain text: a JSON encoder knows no subclass
         question.mode,
         None if question.mode == question.against else question.against,
         at,

@@ -7,7 +7,7 @@ supplier, so that a difference comes from the facts or from the law and never fr
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 from typing import Any
@@ -103,7 +103,7 @@ class VersionChange:
 
 @dataclass(frozen=True, slots=True)
 class RuleChange:
-    """A rule that answers otherwise, with the facts learnt in between and the versions that changed."""
+    """A rule that answers otherwise, with the facts that explain it and the versions that changed."""
 
     rule: str
     before: str | None
@@ -157,7 +157,7 @@ async def replay(
         ]
         facts_at, digest = at, law.digest
     # set apart before anything is hidden: an answer that hides its facts still speaks of this ESSMS alone
-    touching = [replace(v, essms=(finess,) if v.essms else ()) for v in verdicts if _touches(v, finess)]
+    touching = [replace(v, essms=(str(finess),) if v.essms else ()) for v in verdicts if _touches(v, finess)]
     told = seen_by(_as_view(row, touching), actor).verdicts
     return Replay(
         mode,
@@ -181,13 +181,15 @@ def compare(before: Replay, after: Replay, chain: Chain, number: str) -> Differe
         if old.get(name) != new.get(name)
     )
     was, now = ({v.rule: v for v in _worst_last(one.verdicts)} for one in (before, after))
-    learnt = tuple(fact for fact in chain.facts if fact.reference != number and _between(fact, before, after))
+    others = tuple(fact for fact in chain.facts if fact.reference != number)
+    learnt = tuple(fact for fact in others if _between(fact, before, after))
     rules = []
     for rule in sorted(was.keys() | now.keys()):
         earlier, later = was.get(rule), now.get(rule)
         if _same(earlier, later):
             continue
-        kinds, names = FACTS_OF_RULE.get(rule, ()), VERSIONS_OF_RULE.get(rule, ())
+        names = VERSIONS_OF_RULE.get(rule, ())
+        moved = tuple(one for one in versions if one.name.rpartition(".")[2] in names)
         rules.append(
             RuleChange(
                 rule,
@@ -195,11 +197,19 @@ def compare(before: Replay, after: Replay, chain: Chain, number: str) -> Differe
                 None if later is None else later.outcome,
                 None if earlier is None else earlier.message,
                 None if later is None else later.message,
-                tuple(fact for fact in learnt if fact.kind in kinds),
-                tuple(one for one in versions if one.name.rpartition(".")[2] in names),
+                _reasons(rule, learnt, () if moved else others),
+                moved,
             )
         )
     return Difference(before.mode, after.mode, tuple(rules), versions)
+
+
+def _reasons(rule: str, learnt: Sequence[Fact], otherwise: Sequence[Fact]) -> tuple[Fact, ...]:
+    """The facts that the rule reads and that were learnt in between. When there are none, all that it reads:
+    a file may be imported long after the day that it speaks of, and carries that day only."""
+    kinds = FACTS_OF_RULE.get(rule, ())
+    found = tuple(fact for fact in learnt if fact.kind in kinds)
+    return found or tuple(fact for fact in otherwise if fact.kind in kinds)
 
 
 def instant_of(day: date) -> datetime:

@@ -23,6 +23,7 @@ from sons_tracker.operations import evidence
 from sons_tracker.operations.actors import Actor
 from sons_tracker.operations.case_dossiers import Dossier, read_dossier
 from sons_tracker.operations.case_reports import report_data
+from tests import factories_disputes as disputes
 from tests import factories_orders as make
 from tests.databases import Database
 from tests.factories import Account, an_actor
@@ -206,3 +207,30 @@ async def test_the_data_of_the_report_are_those_of_the_case(clashing: tuple[Clas
     assert data["events"] == [["1er mars 2023 à 12 h 00", "Conflit constaté", "contrôleur"]]
     assert len(data["graph"]["rows"]) == len((await dossier_of(case)).graph.edges)
     assert data["graph"]["path"][0].startswith("Commande")
+
+
+async def test_a_decided_case_tells_what_was_asked_answered_and_decided() -> None:
+    dispute = await disputes.decided_against(await disputes.heard(await disputes.a_dispute(owner)), 1)
+    await disputes.execute(dispute)
+    reviewer = dispute.reviewer.actor
+    async with transaction(reviewer.context, read_only=True) as con:
+        dossier = await read_dossier(con, reviewer, dispute.conflict_id, FOUND, TEXTS.digest)
+    data = report_data(dossier)
+    assert len(data["questions"]) == 2
+    for question in data["questions"]:
+        assert question["title"].startswith("Précisions – Organisation")
+        assert ["Réponse", "Le client nous a choisis."] in question["rows"]
+        assert ["Position", "maintient sa commande"] in question["rows"]
+    (decision,) = data["decisions"]
+    told = dict(decision["rows"])
+    assert told["Issue"] == "une partie refusée (partie 1)"
+    assert told["Motivation"]
+    assert told["Sources"]
+    steps = [step for _, step, _ in data["events"]]
+    assert steps[0] == "Refus contesté"
+    assert steps[-1] == "Décision exécutée"
+    assert not [step for step in steps if "_" in step], "every step has its French words"
+    actions = {row["action"] for row in dossier.journal}
+    assert {"conflict.contested", "conflict.executed", "order.deposited", "order.refused"} <= actions
+    files = opened(evidence.build(dossier, reviewer))
+    assert len(json.loads(files["journal.json"])["lignes"]) == len(dossier.journal)

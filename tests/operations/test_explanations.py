@@ -18,9 +18,12 @@ from sons_tracker.rules.parameters import Confiance, Parameter, Version
 from sons_tracker.rules.texts import Law
 from tests import factories_endings as ending
 from tests import factories_orders as make
+from tests import factories_reservations as reserving
 from tests.databases import Database
-from tests.factories import AT, an_account, an_actor
+from tests.factories import AT, a_finess, an_account, an_actor
+from tests.factories_conflicts import a_clash_case
 from tests.factories_life import a_deposited_order
+from tests.factories_successions import a_confirmed_succession
 
 owner = make.Everything()
 LATER = AT + timedelta(days=40)
@@ -123,6 +126,11 @@ async def test_a_grant_that_came_later_explains_why_today_would_refuse() -> None
     (rule,) = order.difference.rules
     assert [(fact.kind, fact.reference) for fact in rule.facts] == [("grant", grant)]
     assert rule.versions == ()
+    await move_statement(grant, date(2022, 1, 3))
+    told = await ask(await an_actor("reviewer"), finess, LATER, mode="today")
+    assert told.orders[0].difference is not None
+    (rule,) = told.orders[0].difference.rules
+    assert [fact.reference for fact in rule.facts] == [grant], "a file imported long after its own day"
     decided = await ask(await an_actor("reviewer"), finess, LATER)
     assert decided.orders[0].replay.outcome != "fail"
     assert decided.orders[0].difference is None
@@ -204,6 +212,35 @@ async def test_an_order_that_does_not_name_the_essms_is_not_found() -> None:
     with pytest.raises(SonsError) as refused:
         await ask(await an_actor("reviewer"), finess, order="BC-2023-999999")
     assert refused.value.code is ErrorCode.NOT_FOUND
+
+
+async def test_a_reservation_and_a_succession_stand_in_the_chain() -> None:
+    ground = await reserving.a_ground(owner, 2)
+    held, old = ground.essms[0], a_finess()
+    reservation = await reserving.reserved(ground, held)
+    told = await ask(await an_actor("pilot"), held)
+    assert told.financing == {"V1": "reserved"}
+    assert ("reservation", reservation.number) in {(fact.kind, fact.reference) for fact in told.facts}
+    await a_confirmed_succession(owner, old, held, og=ground.og)
+    of_old = await ask(await an_actor("reviewer"), old)
+    assert [fact.text for fact in of_old.facts if fact.kind == "succession"] == [
+        f"Le numéro {held} succède à {old} (renumérotation)."
+    ]
+    assert of_old.financing == {"V1": "reserved"}, "what holds the new number holds the old one"
+    assert any("avec le numéro qui lui succède" in fact.text for fact in of_old.facts)
+
+
+async def test_a_case_is_named_to_a_supplier_without_its_family() -> None:
+    clash, case = await a_clash_case(owner)
+    whole = await ask(clash.og.actor, clash.finess, LATER)
+    (shown,) = whole.conflicts
+    assert (shown.number, shown.family) == (case.number, "two_orders")
+    told = await ask(clash.loser.actor, clash.finess, LATER)
+    (hidden,) = told.conflicts
+    assert (hidden.number, hidden.family, hidden.label) == (case.number, "", "")
+    assert [fact.text for fact in told.facts if fact.kind == "conflict"] == [
+        f"Le dossier {case.number} concerne cet ESSMS et votre commande."
+    ]
 
 
 async def move_statement(reference: str, known_from: date) -> None:

@@ -74,7 +74,7 @@ class VersionChangeOut(msgspec.Struct, frozen=True):
 
 
 class RuleChangeOut(msgspec.Struct, frozen=True):
-    """Une règle qui répond autrement, avec les faits appris et les versions changées entre les deux."""
+    """Une règle qui répond autrement, avec les faits qui l'expliquent et les versions qui ont changé."""
 
     rule: str
     before: str | None
