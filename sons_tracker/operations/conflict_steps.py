@@ -32,6 +32,7 @@ from sons_tracker.operations.outbox import announce
 from sons_tracker.rules.actions import Reason
 from sons_tracker.rules.catalogue import RULES
 from sons_tracker.rules.conflicts import POSITIONS, CaseFile, CaseQuestion
+from sons_tracker.rules.deeds import reasons as order_reasons
 from sons_tracker.rules.lifecycle import PARTIES
 from sons_tracker.rules.texts import Law
 
@@ -74,7 +75,7 @@ async def contest(
 
     async def work(con: asyncpg.Connection) -> ConflictView | Refused:
         dossier = await load_dossier(con, actor, order_id, at, lock=True)
-        if against := await _against_contest(con, dossier.state, order_id):
+        if against := order_reasons("contest", dossier, law, at):
             return Refused("conflict.refused", "order", str(order_id), against)
         opened = await open_contests(con, actor, at, dossier, _CONTESTED, reason, law)
         if not opened:
@@ -90,23 +91,6 @@ _NOTHING_HOLDS = Reason(
     "R05",
     str(RULES["R05"].source),
 )
-
-
-async def _against_contest(con: asyncpg.Connection, state: str, order_id: UUID) -> tuple[Reason, ...]:
-    if state != "rejected":
-        return (Reason("Seul le refus d'une commande se conteste : celle-ci n'est pas rejetée."),)
-    failed = await con.fetch(
-        "select v.rule, v.message, v.remedy from purchase_order o,"
-        " jsonb_to_recordset(o.verdicts) as v (rule text, outcome text, message text, remedy text)"
-        " where o.id = $1 and v.outcome = 'fail' order by v.rule",
-        order_id,
-    )
-    other = tuple(
-        Reason(row["message"], row["remedy"], row["rule"]) for row in failed if row["rule"] != "R05"
-    )
-    if len(other) < len(failed):
-        return other
-    return (*other, Reason("Cette commande n'a pas été refusée pour un autre engagement.", None, "R05"))
 
 
 async def assign(

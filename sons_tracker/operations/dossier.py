@@ -23,6 +23,7 @@ from sons_tracker.rules.dossier import (
     DossierVa,
     OpenCorrection,
     OpenVerdict,
+    RefusedVerdict,
 )
 
 _SEES_ALL = SEES_ALL | {SCHEDULER.role}
@@ -130,6 +131,11 @@ async def load_dossier(
         payments=payments,
         correction=None if correction is None else OpenCorrection(**dict(correction)),
         open_verdicts=_open_verdicts(row, requests),
+        refused_verdicts=tuple(
+            RefusedVerdict(v["rule"], v["message"], v["remedy"])
+            for v in row["verdicts"]
+            if v["outcome"] == "fail"
+        ),
         missing_enrolment=await _missing_enrolment(con, row["supplier_id"], at),
         va=_va(await con.fetchrow(_VA, order_id)),
         cancellation=_cancellation(await con.fetchrow(_CANCELLATION, order_id)),

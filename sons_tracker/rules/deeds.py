@@ -8,14 +8,19 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sons_tracker.rules import life_endings, life_requests, life_va
+from sons_tracker.rules import life_conflicts, life_endings, life_requests, life_va
 from sons_tracker.rules.actions import Action, Reason
 from sons_tracker.rules.dossier import Dossier
 from sons_tracker.rules.life import Deed
 from sons_tracker.rules.texts import Law
 
 # One line per noun. A role has a code at most once; two parties may have the same code for different reasons.
-DEEDS: tuple[Deed, ...] = (*life_requests.DEEDS, *life_va.DEEDS, *life_endings.DEEDS)
+DEEDS: tuple[Deed, ...] = (
+    *life_requests.DEEDS,
+    *life_va.DEEDS,
+    *life_endings.DEEDS,
+    *life_conflicts.DEEDS,
+)
 _DEEDS: dict[tuple[str, str | None], Deed] = {
     (deed.code, role): deed for deed in DEEDS for role in (None, *deed.roles)
 }

@@ -78,6 +78,15 @@ class OpenVerdict:
 
 
 @dataclass(frozen=True, slots=True)
+class RefusedVerdict:
+    """A verdict that refused the deposit."""
+
+    rule: str
+    message: str
+    remedy: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class DossierVa:
     """The VA in force: prepared by the supplier, then signed by the OG. `state`: prepared or signed; `essms`:
     the numbers that it attests."""
@@ -139,8 +148,9 @@ class DossierAmendment:
 class Dossier:
     """Everything that decides what can be done with an order now.
 
-    `state` is that of the order. `refusals_open` are the verdicts of the deposit that hold a `to_review`
-    order. `missing_enrolment`: what the supplier's enrolment lacks, empty when it is complete.
+    `state` is that of the order. `open_verdicts` are the verdicts of the deposit that hold a `to_review` order,
+    `refused_verdicts` those that refused one. `missing_enrolment`: what the supplier's enrolment lacks, empty
+    when it is complete.
     """
 
     id: UUID
@@ -165,6 +175,7 @@ class Dossier:
     payments: tuple[DossierPayment, ...]
     correction: OpenCorrection | None
     open_verdicts: tuple[OpenVerdict, ...]
+    refused_verdicts: tuple[RefusedVerdict, ...]
     missing_enrolment: tuple[str, ...]
     va: DossierVa | None
     cancellation: DossierCancellation | None

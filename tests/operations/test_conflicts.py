@@ -340,7 +340,7 @@ async def test_who_is_no_party_is_told_the_same_as_of_nothing() -> None:
 async def test_only_a_refusal_by_another_engagement_is_contested() -> None:
     holder = await lives.a_deposited_order(owner)
     told = await make_case.contest(holder)
-    assert "n'est pas rejetée" in told.messages
+    assert "qu'elle soit « rejetée »" in told.messages
     refused = await make_case.a_refused_order(owner, holder)
     first = (await make_case.contest(refused)).outcome
     again = (await make_case.contest(refused, by=refused.og)).outcome
