@@ -148,9 +148,9 @@ class DossierAmendment:
 class Dossier:
     """Everything that decides what can be done with an order now.
 
-    `state` is that of the order. `open_verdicts` are the verdicts of the deposit that hold a `to_review` order,
-    `refused_verdicts` those that refused one. `missing_enrolment`: what the supplier's enrolment lacks, empty
-    when it is complete.
+    `state` is that of the order. `open_verdicts` are the verdicts of the deposit that hold a `to_review`
+    order, `refused_verdicts` those that refused one. `missing_enrolment`: what the supplier's enrolment
+    lacks, empty when it is complete.
     """
 
     id: UUID
