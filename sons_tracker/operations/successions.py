@@ -178,7 +178,9 @@ async def settle_succession(
             raise SonsError(ErrorCode.NOT_FOUND, "Aucune succession visible ne porte cet identifiant.")
         if row["state"] == state:
             done = "déjà confirmée" if confirmed else "déjà écartée"
-            told = (Reason(f"Cette succession est {done}."),)
+            told = (
+                Reason(f"Cette succession est {done}.", "Pour y revenir, prendre la décision contraire."),
+            )
             return Refused("succession.refused", "succession", str(succession_id), told)
         before = await _followers(con, row["predecessor"])
         await con.execute(

@@ -213,7 +213,7 @@ def _pairs(
         for old in group:
             for new in others:
                 pair = (old.change.finess, new.change.finess)
-                if pair in seen or pair[0] == pair[1] or not (old.change.gone or new.change.created):
+                if pair in seen or not (old.change.gone or new.change.created):
                     continue
                 seen.add(pair)
                 yield old, new

@@ -98,7 +98,7 @@ async def test_a_succession_is_listed_confirmed_and_taken_back(play: Play, world
     assert (code, out) == (0, f"{world.old} → {world.new} : renumérotation confirmée.\n")
     code, out, err = await play("finess", "confirm", one["id"], *reason)
     assert (code, out) == (1, "")
-    assert err.startswith("Cette succession est déjà confirmée.")
+    assert err == ("Cette succession est déjà confirmée. Pour y revenir, prendre la décision contraire.\n")
     code, out, _ = await play("finess", "dismiss", one["id"], "--reason", "Erreur.", "--token", world.token)
     assert (code, out) == (0, f"{world.old} → {world.new} : renumérotation écartée.\n")
     assert (await play("finess", "successions", "--kind", "merger"))[1] == "Aucune succession.\n"

@@ -280,6 +280,31 @@ async def test_twenty_clients_claim_the_old_number_and_the_new_one_at_once(owner
     assert len({row["holder_id"] for row in live}) == 1
 
 
+@pytest.mark.scoreboard(1)
+async def test_lines_that_cross_lose_or_win_whole_and_no_deadlock_is_told(owner: asyncpg.Connection) -> None:
+    """Old and new numbers of ten ESSMS, in orders of four that overlap: each ESSMS is held by one at most."""
+    og, numbers = await make.an_og(owner, 20)
+    olds, news = numbers[:10], numbers[10:]
+    for old, new in zip(olds, reversed(news), strict=True):
+        await a_confirmed_succession(owner, old, new, og=og)
+    clients = []
+    for n in range(24):
+        solution = await make.a_solution(owner)
+        editor = await an_account("editor", siren=solution.editor_siren)
+        side = (olds, tuple(reversed(news)))[n % 2]
+        wanted = tuple(side[(n + step) % 10] for step in range(4))
+        clients.append((editor, make.a_request(og, wanted, solution)))
+    views = await asyncio.gather(*(make.deposit(editor.actor, request) for editor, request in clients))
+    assert Counter(state_of(view) for view in views).keys() == {"submitted", "rejected"}
+    live = await owner.fetch(
+        "select s.predecessor, array_agg(distinct c.holder_id) as holders from sons.succession s"
+        " join sons.claim c on c.finess_geographique in (s.predecessor, s.successor)"
+        " where c.released_at is null group by 1"
+    )
+    assert live
+    assert [row for row in live if len(row["holders"]) > 1] == []
+
+
 async def test_a_confirmation_meets_deposits_in_flight(owner: asyncpg.Connection) -> None:
     """Whatever comes first, at most one of the two numbers is held, or both before the confirmation."""
     for _ in range(5):

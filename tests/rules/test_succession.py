@@ -94,3 +94,15 @@ def test_a_clue_that_everybody_shares_proposes_no_pair() -> None:
 
 def test_the_kinds_are_named_and_a_split_is_not_followed() -> None:
     assert set(KIND_WORDS) == set(KINDS) == {*FOLLOWED, "split"}
+
+
+def test_what_nobody_knows_is_never_the_same() -> None:
+    unknown = replace(TILLEULS, commune=None, og=None, address=None)
+    (one,) = found([Change("A", unknown, None), Change("B", None, unknown)])
+    assert [clue.code for clue in one.clues] == ["siret", "nom_ailleurs", "categorie", "dates"]
+
+
+def test_a_score_is_a_hundred_at_most() -> None:
+    heavy = replace(MATCHING, weights=dict.fromkeys(MATCHING.weights, 60))
+    changes = [Change("A", TILLEULS, None), Change("B", None, TILLEULS)]
+    assert [one.score for one in successions(changes, {}, heavy, EARLIER, LATER)] == [100]
