@@ -7,7 +7,7 @@ whoever cannot see it reads the table, which says the same.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from itertools import pairwise
 from xml.sax.saxutils import escape, quoteattr
@@ -30,6 +30,7 @@ _BOX_WIDTH, _BOX_HEIGHT = 178, 46
 _COLUMN_PITCH, _ROW_PITCH = 250, 74
 _MARGIN, _TOP = 24, 62
 _LONGEST_NUMBER, _LONGEST_NAME = 26, 30
+_MERGED, _FEWEST_AS_ONE = frozenset({"essms", "order", "grant"}), 4
 _NUMBER_RADIUS = 9
 _SWEEPS = 4
 
@@ -80,21 +81,77 @@ class Graph:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A line of the table: the link of that number in the picture."""
+    """A line of the table: the link of that number in the picture, by labels and by identifiers."""
 
     number: int
     source: str
     word: str
     target: str
     on: date | None
+    source_id: str
+    target_id: str
 
 
 def table(graph: Graph) -> tuple[Row, ...]:
-    """The links as rows: the same as the picture, for whoever reads with the ears or with a program."""
+    """Every link as a row, with its number in the picture: whoever reads with the ears, or with a program,
+    reads the same. Rows that the picture draws as one share their number."""
+    drawn, of = condensed(graph)
+    numbers = {(e.source, e.target): number for number, e in enumerate(drawn.edges, start=1)}
+    rows = _rows(graph, [numbers[of[edge.source], of[edge.target]] for edge in graph.edges])
+    return tuple(sorted(rows, key=lambda row: row.number))
+
+
+def drawn_table(graph: Graph) -> tuple[Row, ...]:
+    """The links as the picture draws them, one row a number."""
+    drawn, _ = condensed(graph)
+    return _rows(drawn, range(1, len(drawn.edges) + 1))
+
+
+def condensed(graph: Graph) -> tuple[Graph, dict[str, str]]:
+    """The graph as it is drawn, and the drawn node of each node: those that have the same links are one.
+
+    Three hundred ESSMS of one order and one OG say the same three hundred times; as one, it can be read.
+    """
+    links: dict[str, set[tuple[str, str, bool, date | None]]] = {node.id: set() for node in graph.nodes}
+    for edge in graph.edges:
+        links[edge.source].add((edge.target, edge.word, True, edge.on))
+        links[edge.target].add((edge.source, edge.word, False, edge.on))
+    alike: dict[tuple[object, ...], list[Node]] = {}
+    for node in graph.nodes:
+        alone = None if node.kind in _MERGED and links[node.id] else node.id
+        alike.setdefault((node.kind, node.role, frozenset(links[node.id]), alone), []).append(node)
+    of: dict[str, str] = {}
+    nodes = []
+    for group in alike.values():
+        merged = [_as_one(group)] if len(group) >= _FEWEST_AS_ONE else group
+        nodes += merged
+        of |= {node.id: (merged[0] if len(merged) < len(group) else node).id for node in group}
+    edges: dict[tuple[str, str], Edge] = {}
+    for edge in graph.edges:
+        ends = of[edge.source], of[edge.target]
+        edges.setdefault(ends, replace(edge, source=ends[0], target=ends[1]))
+    return Graph(graph.title, tuple(nodes), tuple(edges.values()), graph.left_out), of
+
+
+def _as_one(group: Sequence[Node]) -> Node:
+    first, last = group[0], group[-1]
+    name = f"{plain(first.reference)} … {plain(last.reference)}"
+    return replace(first, id=f"{first.id}+{len(group)}", reference=f"× {len(group)}", name=name)
+
+
+def _rows(graph: Graph, numbers: Iterable[int]) -> tuple[Row, ...]:
     nodes = graph.by_id
     return tuple(
-        Row(number, nodes[edge.source].label, edge.word, nodes[edge.target].label, edge.on)
-        for number, edge in enumerate(graph.edges, start=1)
+        Row(
+            number,
+            nodes[edge.source].label,
+            edge.word,
+            nodes[edge.target].label,
+            edge.on,
+            edge.source,
+            edge.target,
+        )
+        for number, edge in zip(numbers, graph.edges, strict=True)
     )
 
 
@@ -106,7 +163,9 @@ def description(graph: Graph) -> str:
         if (count := sum(node.kind == kind for node in graph.nodes))
     ]
     cut = f" {count_fr(graph.left_out, 'objet')} de plus ne tiennent pas ici." if graph.left_out else ""
-    links = count_fr(len(graph.edges), "lien")
+    links, drawn = count_fr(len(graph.edges), "lien"), len(condensed(graph)[0].edges)
+    if drawn < len(graph.edges):
+        links += f" ; les semblables n'en font qu'un, soit {count_fr(drawn, 'lien')} dans l'image"
     return f"{', '.join(kinds)} ; {links}, numérotés comme les lignes du tableau.{cut}"
 
 
@@ -118,7 +177,8 @@ _PLURALS = {
 
 def to_svg(graph: Graph) -> bytes:
     """The picture, in UTF-8: the same graph gives the same bytes."""
-    columns = _columns(graph)
+    drawn, _ = condensed(graph)
+    columns = _columns(drawn)
     used = [column for column in range(len(_HEADS)) if columns.get(column)]
     rows = max((len(nodes) for nodes in columns.values()), default=1)
     left = {column: _MARGIN + place * _COLUMN_PITCH for place, column in enumerate(used)}
@@ -131,7 +191,7 @@ def to_svg(graph: Graph) -> bytes:
     width = 2 * _MARGIN + max(len(used) - 1, 0) * _COLUMN_PITCH + _BOX_WIDTH
     height = _TOP + rows * _ROW_PITCH
     gaps = [left[column] for column in used]
-    lines, numbers = _links(graph, boxes, gaps)
+    lines, numbers = _links(drawn, boxes, gaps)
     heads = [
         _text(left[column] + _BOX_WIDTH / 2, 30, _HEADS[column], size=14, weight="bold") for column in used
     ]
@@ -240,8 +300,7 @@ def _links(graph: Graph, boxes: Mapping[str, _Box], lefts: Sequence[int]) -> tup
     lines: list[str] = []
     numbers: list[str] = []
     taken: list[tuple[float, float]] = []
-    for row in table(graph):
-        edge = graph.edges[row.number - 1]
+    for row, edge in zip(_rows(graph, range(1, len(graph.edges) + 1)), graph.edges, strict=True):
         path = _path(boxes[edge.source], boxes[edge.target], lefts)
         on = "" if row.on is None else f" ({date_fr(row.on)})"
         told = _safe(f"{row.number}. {row.source} {row.word} {row.target}{on}")

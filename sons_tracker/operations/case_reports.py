@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Any
 
-from sons_tracker.documents.graph_picture import description, table
+from sons_tracker.documents.graph_picture import description, drawn_table
 from sons_tracker.documents.words import plain
 from sons_tracker.operations.case_dossiers import Dossier
 from sons_tracker.operations.conflict_reading import DecisionView, FindingView
@@ -50,7 +50,7 @@ _ORIGINS = {
     "audit": "un audit", "contest": "une contestation", "deposit": "un dépôt", "import": "un import",
     "law": "un changement du droit", "reopening": "une réouverture",
 }  # fmt: skip
-_MOST_FACTS, _MOST_JOURNAL, _MOST_NUMBERS = 120, 200, 4
+_MOST_FACTS, _MOST_LINKS, _MOST_JOURNAL, _MOST_NUMBERS = 120, 200, 200, 4
 _NONE = "–"
 _SEAL = (
     "Chaque ligne du journal est écrite dans la transaction de ce qu'elle raconte, et n'est jamais modifiée."
@@ -61,9 +61,9 @@ _SEAL = (
 
 
 def report_data(dossier: Dossier) -> dict[str, Any]:
-    """A dossier in the words of `conflict_report.typ`; facts and journal are bounded, and say so."""
+    """A dossier in the words of `conflict_report.typ`; what is bounded says so."""
     case = dossier.case
-    facts, journal = _told_once(dossier), dossier.journal[:_MOST_JOURNAL]
+    facts, links, journal = _told_once(dossier), drawn_table(dossier.graph), dossier.journal[:_MOST_JOURNAL]
     rest = _left_out(len(dossier.journal) - len(journal), "ligne", "journal.csv")
     return {
         "title": f"Dossier de conflit {case.number}",
@@ -102,8 +102,9 @@ def report_data(dossier: Dossier) -> dict[str, Any]:
                     row.target,
                     _NONE if row.on is None else date_fr(row.on),
                 ]
-                for row in table(dossier.graph)
+                for row in links[:_MOST_LINKS]
             ],
+            "left_out": _left_out(len(links) - _MOST_LINKS, "lien", "graphe.csv"),
         },
         "journal_note": f"{_SEAL} {rest}".strip(),
         "journal": [

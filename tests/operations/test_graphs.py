@@ -8,7 +8,16 @@ from xml.etree import ElementTree
 import pytest
 
 from sons_tracker.db.engine import transaction
-from sons_tracker.documents.graph_picture import KINDS, Edge, Graph, Node, description, table, to_svg
+from sons_tracker.documents.graph_picture import (
+    KINDS,
+    Edge,
+    Graph,
+    Node,
+    description,
+    drawn_table,
+    table,
+    to_svg,
+)
 from sons_tracker.errors import ErrorCode, SonsError
 from sons_tracker.operations import graphs
 from sons_tracker.operations.graphs import conflict_graph, why_linked
@@ -183,3 +192,30 @@ async def give_account(supplier: Account, iban: str) -> None:
             FOUND,
             supplier.actor.person_id,
         )
+
+
+def test_what_has_the_same_links_is_drawn_as_one_and_told_one_by_one() -> None:
+    essms = tuple(Node(f"essms:{n}", "essms", f"99{n:07d}", "Foyer", "en cause") for n in range(300))
+    order, og = Node("order:1", "order", "BC-2023-000001", ""), Node("og:1", "og", "990000010", "")
+    edges = tuple(
+        edge
+        for node in essms
+        for edge in (Edge("order:1", node.id, "engage", DAY), Edge("og:1", node.id, "gère", None))
+    )
+    apart = Edge("order:1", "essms:odd", "porte sur", DAY)
+    odd = Node("essms:odd", "essms", "990009999", "Foyer", "en cause")
+    graph = Graph("", (order, og, *essms, odd), (*edges, apart), 0)
+    drawn = drawn_table(graph)
+    assert [(row.number, row.source, row.word, row.target) for row in drawn] == [
+        (1, "Commande BC-2023-000001", "engage", "ESSMS × 300"),
+        (2, "OG 990000010", "gère", "ESSMS × 300"),
+        (3, "Commande BC-2023-000001", "porte sur", "ESSMS 990009999"),
+    ]
+    told = table(graph)
+    assert len(told) == 601
+    assert [row.number for row in told] == [1] * 300 + [2] * 300 + [3]
+    assert {row.target_id for row in told} == {node.id for node in (*essms, odd)}
+    picture = ElementTree.fromstring(to_svg(graph))
+    assert len(list(picture.iter(f"{SVG}circle"))) == 3
+    assert "301 ESSMS ; 601 liens ; les semblables" in description(graph)
+    assert "soit 3 liens dans l'image" in description(graph)

@@ -32,7 +32,8 @@ class NodeOut(msgspec.Struct, frozen=True):
 
 
 class LinkOut(msgspec.Struct, frozen=True):
-    """Un lien : la ligne du tableau qui porte son numéro dans l'image, à lire de « source » à « target »."""
+    """Un lien, à lire de « source » à « target ». « number » est celui de l'image, où des liens semblables
+    n'en font qu'un."""
 
     number: int
     source: str
@@ -70,14 +71,14 @@ def graph_out(found: CaseGraph) -> GraphOut:
         [
             LinkOut(
                 row.number,
-                edge.source,
+                row.source_id,
                 row.source,
                 row.word,
-                edge.target,
+                row.target_id,
                 row.target,
                 None if row.on is None else row.on.isoformat(),
             )
-            for row, edge in zip(table(graph), graph.edges, strict=True)
+            for row in table(graph)
         ],
         list(found.path),
         graph.left_out,
