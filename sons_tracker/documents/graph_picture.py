@@ -162,7 +162,8 @@ def description(graph: Graph) -> str:
         for kind, plural in _PLURALS.items()
         if (count := sum(node.kind == kind for node in graph.nodes))
     ]
-    cut = f" {count_fr(graph.left_out, 'objet')} de plus ne tiennent pas ici." if graph.left_out else ""
+    more = count_fr(graph.left_out, "objet de plus ne tient", "objets de plus ne tiennent")
+    cut = f" {more} pas ici." if graph.left_out else ""
     links, drawn = count_fr(len(graph.edges), "lien"), len(condensed(graph)[0].edges)
     if drawn < len(graph.edges):
         links += f" ; les semblables n'en font qu'un, soit {count_fr(drawn, 'lien')} dans l'image"

@@ -217,5 +217,5 @@ def test_what_has_the_same_links_is_drawn_as_one_and_told_one_by_one() -> None:
     assert {row.target_id for row in told} == {node.id for node in (*essms, odd)}
     picture = ElementTree.fromstring(to_svg(graph))
     assert len(list(picture.iter(f"{SVG}circle"))) == 3
-    assert "301 ESSMS ; 601 liens ; les semblables" in description(graph)
+    assert "301 ESSMS, 1 OG ; 601 liens ; les semblables" in description(graph)
     assert "soit 3 liens dans l'image" in description(graph)
