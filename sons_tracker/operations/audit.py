@@ -240,7 +240,7 @@ async def prepare(con: asyncpg.Connection) -> None:
     """
     await con.execute(
         "select set_config('statement_timeout', $1, true), set_config('lock_timeout', '120s', true),"
-        " set_config('work_mem', '64MB', true), set_config('jit', 'off', true)",
+        " set_config('work_mem', '128MB', true), set_config('jit', 'off', true)",
         f"{TIMEOUT:.0f}s",
     )
     await con.execute("select pg_advisory_xact_lock($1, 0)", _LOCK, timeout=TIMEOUT)

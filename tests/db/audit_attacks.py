@@ -76,9 +76,9 @@ ATTACKS: tuple[Attack, ...] = (
         note="in a person's name",
     ),
     Attack(
-        "conflict_decision_found_again", None, "supplier",
+        "conflict_decision_found_again", None, "pilot",
         statements=("update sons.conflict_decision set dropped_at = proposed_at, drop_reason = 'x'"
                     " where id = {conflict_decision stands}",),
-        note="a party",
+        note="another agency",
     ),
 )  # fmt: skip

@@ -274,7 +274,8 @@ class _Draw:
         project = self.random.choice(["acquisition", "upgrade"])
         components = self.random.sample(["usage", "equipment", "hardware", "amoa"], self.random.randint(1, 3))
         late = self.random.random() < 0.3
-        requested = self.day(date(2025, 4, 15), 40) if late else self.day(date(2022, 2, 1), 1200)
+        after = self.random.choice([date(2025, 5, 2), self.day(date(2025, 4, 15), 40)])
+        requested = after if late else self.day(date(2022, 2, 1), 1200)
         agreed = requested + timedelta(days=self.random.randrange(200))
         row: dict[str, Any] = {
             "grant_reference": f"G{n // 2:04d}",

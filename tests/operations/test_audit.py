@@ -62,6 +62,16 @@ async def give_back_grant(reference: str) -> None:
     await everything.execute("update esms_grant set valid_to = null where grant_reference = $1", reference)
 
 
+async def also(reference: str, finess: str) -> None:
+    """The same grant for another ESSMS."""
+    await everything.execute(
+        "insert into esms_grant select (jsonb_populate_record(g, jsonb_build_object('finess_geographique',"
+        " $2::text))).* from esms_grant g where grant_reference = $1",
+        reference,
+        finess,
+    )
+
+
 async def events(case: Any) -> list[str]:
     rows = await everything.fetch(
         "select event from conflict_event where conflict_id = $1 order by id", case["id"]
@@ -75,13 +85,14 @@ async def close(case: Any) -> None:
     async with transaction(reviewer.actor.context) as con:
         await con.execute(
             "insert into conflict_decision (id, conflict_id, outcome, refused, template, motivation, notice,"
-            " sources, case_version, at_stake_ttc_cents, four_eyes, law_digest, proposed_at, approved_at)"
-            " values (gen_random_uuid(), $1, 'maintained', '{}', 't', 'm', 'n', 's', 1, 0, false, $2, $3,"
-            " $3)",
+            " sources, case_version, at_stake_ttc_cents, four_eyes, law_digest, proposed_at)"
+            " values (gen_random_uuid(), $1, 'maintained', '{}', 't', 'm', 'n', 's', 1, 0, false, $2, $3)",
             case["id"],
             LAW.digest,
             AT,
         )
+        approved = "update conflict_decision set approved_at = $2, approved_by = $3 where conflict_id = $1"
+        await con.execute(approved, case["id"], AT, reviewer.actor.person_id)
         for state in ("decided", "executed", "closed"):
             await con.execute("update conflict set state = $2 where id = $1", case["id"], state)
 
@@ -151,6 +162,20 @@ async def test_what_is_no_longer_there_ceases_and_comes_back() -> None:
     assert await events(case) == ["found", "ceased"]
 
 
+async def test_a_case_is_examined_whole_when_one_of_its_essms_is() -> None:
+    order, reference = await a_crossing()
+    await also(reference, order.essms[1])
+    assert (await audited(*order.essms)).opened == 1
+    await everything.execute(
+        "update esms_grant set valid_to = '2023-02-01' where grant_reference = $1"
+        " and finess_geographique = $2",
+        reference,
+        order.essms[0],
+    )
+    result = await audited(order.essms[0], at=LATER)
+    assert (result.found, result.ceased, result.numbers) == (1, 0, 1)
+
+
 async def test_a_closed_case_stays_closed_until_something_is_new() -> None:
     order, reference = await a_crossing()
     await audited(*order.essms)
@@ -160,12 +185,7 @@ async def test_a_closed_case_stays_closed_until_something_is_new() -> None:
     assert (await case_of(order))["state"] == "closed"
 
     second = order.essms[1]
-    await everything.execute(
-        "insert into esms_grant select (jsonb_populate_record(g, jsonb_build_object('finess_geographique',"
-        " $2::text))).* from esms_grant g where grant_reference = $1",
-        reference,
-        second,
-    )
+    await also(reference, second)
     result = await audited(second, at=LATER)
     assert (result.found, result.opened, result.reopened) == (1, 0, 1)
     case = await case_of(order)
@@ -209,13 +229,18 @@ async def test_an_order_that_another_rule_refused_too_is_no_conflict() -> None:
     assert (await audited(*holder.essms)).found == 0
 
 
-async def test_a_contest_does_not_cease_because_the_audit_does_not_see_it() -> None:
+async def test_a_contest_does_not_cease_because_the_audit_does_not_see_it(module_database: Database) -> None:
     dispute = await disputes.a_dispute(everything)
-    await everything.execute(
-        "update conflict set last_found_at = last_found_at where id = $1", dispute.conflict_id
+    owner = await module_database.connect_superuser()
+    await owner.execute("set session_replication_role = replica")
+    await owner.execute(
+        "update sons.purchase_order set verdicts = verdicts || $2 where id = $1",
+        dispute.refused.order_id,
+        [{"rule": "R36", "outcome": "fail", "essms": []}],
     )
-    result = await audited(*dispute.holder.essms, families=("two_orders", "already_financed"))
-    assert (result.opened, result.ceased) == (0, 0)
+    await owner.close()
+    result = await audited(*dispute.holder.essms)
+    assert (result.found, result.opened, result.ceased) == (0, 0, 0)
 
 
 async def test_grants_that_are_imported_are_crossed_in_the_same_transaction(tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
+from datetime import date
 
 import asyncpg
 import pytest
@@ -11,6 +13,8 @@ from sons_tracker import law
 from sons_tracker.operations import audit
 from sons_tracker.operations.actors import LOCAL_ADMIN
 from sons_tracker.rules.families import FAMILIES
+from sons_tracker.rules.parameters import Parameter, required
+from sons_tracker.rules.texts import Cell, Law
 from tests import factories_orders as make
 from tests.databases import Database
 from tests.operations.audit_nation import AT, Found, draw, naive
@@ -56,6 +60,36 @@ async def test_the_sets_find_what_the_loop_finds(database: Database, seed: int) 
     assert (again.found, again.opened, again.reopened, again.ceased) == (len(expected), 0, 0, 0)
     assert await in_cases(owner) == expected
     assert await owner.fetchval("select count(*) from sons.conflict_event") == before
+    await owner.close()
+
+
+def another_law(on: date) -> Law:
+    """The law of the package, whose crossings say otherwise from a day on."""
+    package = law.load().law
+    softened = {"fail": "review", "warn": "unknown"}
+
+    def renewed(table: Parameter[tuple[Cell, ...]]) -> Parameter[tuple[Cell, ...]]:
+        (version,) = table.versions
+        cells = tuple(replace(c, outcome=softened.get(c.outcome, c.outcome)) for c in required(version))
+        return replace(table, versions=(version, replace(version, depuis=on, value=cells)))
+
+    vague = package.vagues["V1"]
+    changed = replace(
+        vague,
+        crossing_order=renewed(vague.crossing_order),
+        crossing_grant=renewed(vague.crossing_grant),
+    )
+    return replace(package, vagues={"V1": changed}, crossing_grants=renewed(package.crossing_grants))
+
+
+async def test_each_pair_is_judged_by_the_law_of_its_own_day(database: Database) -> None:
+    owner = await database.connect_superuser()
+    nation = await draw(owner, 6)
+    other = another_law(date(2023, 3, 1))
+    expected = naive(nation, other)
+    assert expected != naive(nation, law.load().law)
+    await audit.run(LOCAL_ADMIN, other, AT)
+    assert await in_cases(owner) == expected
     await owner.close()
 
 
