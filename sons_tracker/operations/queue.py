@@ -16,6 +16,7 @@ from sons_tracker.operations.actors import Actor, require
 from sons_tracker.operations.queue_facts import (
     FACTS,
     IN_ANY_STATE,
+    SHOWN,
     WHERE,
     QueueFilter,
     Scales,
@@ -90,15 +91,22 @@ async def read_queue(
     scales = Scales(law, at)
     given = arguments(narrowed, law, at)
     async with transaction(actor.context, isolation="repeatable_read", read_only=True) as con:
+        # a plan for any filter is a plan for none: each question is planned, hashed in memory, not compiled
+        await con.execute(
+            "select set_config('plan_cache_mode', 'force_custom_plan', true), set_config('jit', 'off', true),"
+            " set_config('work_mem', '64MB', true)"
+        )
         rows = _streamed(con, narrowed, sort, given, scales, after, limit)
         found = await (_riskiest(rows, after, limit) if sort == "risk" else _first(rows, limit))
         names = await _names(con, found[:limit])
+        rows_shown = await con.fetch(SHOWN, [one.row["id"] for one in found[:limit]])
         counted = await con.fetch(
             f"select c.state, count(*) as n from conflict c where {IN_ANY_STATE} group by 1",  # noqa: S608
             *given[:-1],
         )
     counts = dict.fromkeys(CONFLICT_STATES, 0) | {row["state"]: row["n"] for row in counted}
-    cases = tuple(_case(one, scales, names) for one in found[:limit])
+    shown = {row["id"]: row for row in rows_shown}
+    cases = tuple(_case(one, scales, names, shown[one.row["id"]]) for one in found[:limit])
     last = found[limit - 1] if len(found) > limit else None
     return QueuePage(cases, counts, None if last is None else _key(last, sort))
 
@@ -170,7 +178,7 @@ async def _names(con: asyncpg.Connection, found: Sequence[Weighed]) -> dict[UUID
     return {row["id"]: row["name"] for row in rows}
 
 
-def _case(weighed: Weighed, scales: Scales, names: Mapping[UUID, str]) -> QueueCase:
+def _case(weighed: Weighed, scales: Scales, names: Mapping[UUID, str], shown: Any) -> QueueCase:
     row = weighed.row
     assigned = row["assigned_to"]
     return QueueCase(
@@ -182,8 +190,8 @@ def _case(weighed: Weighed, scales: Scales, names: Mapping[UUID, str]) -> QueueC
         og_name=None if row["og_id"] is None else names[row["og_id"]],
         suppliers=tuple((one, names[one]) for one in row["suppliers"]),
         assigned=None if assigned is None else (assigned, names[assigned]),
-        dispositifs=tuple(row["dispositifs"]),
-        essms=row["essms"] or 0,
+        dispositifs=tuple(shown["dispositifs"]),
+        essms=shown["essms"],
         opened_at=row["opened_at"],
         last_found_at=row["last_found_at"],
         ceased_at=row["ceased_at"],

@@ -39,13 +39,6 @@ with chosen as (
   join ledger_entry e on e.order_id = s.order_id and e.movement <> 'planned'
     and e.finess_geographique in (x.finess_geographique, x.counterpart)
   group by 1
-), sides as (
-  select s.conflict_id, array_agg(distinct o.dispositif order by o.dispositif) as dispositifs
-  from conflict_side s join chosen c on c.id = s.conflict_id join purchase_order o on o.id = s.order_id
-  group by 1
-), places as (
-  select x.conflict_id, count(*)::int as essms
-  from conflict_essms x join chosen c on c.id = x.conflict_id group by 1
 ), open_alerts as (
   select pattern, ogs, suppliers from alert where ceased_at is null and dismissed_at is null
 ), of_og as (
@@ -64,8 +57,8 @@ with chosen as (
   left join unnest(a.patterns) as p (pattern) on true group by 1
 )
 select c.id, c.number, c.vague, c.family, c.state, c.og_id, c.og_finess_juridique as og, c.suppliers,
-  c.assigned_to, c.opened_at, c.last_found_at, c.ceased_at, c.at_stake_ttc_cents, p.essms,
-  coalesce(s.dispositifs, '{{}}') as dispositifs, coalesce(f.worst, 3) as worst,
+  c.assigned_to, c.opened_at, c.last_found_at, c.ceased_at, c.at_stake_ttc_cents,
+  coalesce(f.worst, 3) as worst,
   greatest(coalesce(m.cents, 0), 0) as paid_cents, coalesce(h.others, 0) as others,
   coalesce(g.patterns, '{{}}') || coalesce(h.patterns, '{{}}') as patterns,
   q.kinds, q.asked, q.due, q.settled, d.approved_at
@@ -73,13 +66,18 @@ from chosen c
 left join asked q on q.conflict_id = c.id
 left join found f on f.conflict_id = c.id
 left join paid m on m.conflict_id = c.id
-left join sides s on s.conflict_id = c.id
-left join places p on p.conflict_id = c.id
 left join of_og g on g.og = c.og_finess_juridique
 left join shared h on h.id = c.id
 left join conflict_decision d on d.conflict_id = c.id and d.dropped_at is null
   and c.state in ('decided', 'executed', 'closed')
 order by c.opened_at, c.id
+"""
+# What only the cases of a page are asked: `$1` their identifiers.
+SHOWN = """
+select c.id, (select count(*)::int from conflict_essms x where x.conflict_id = c.id) as essms,
+  array(select distinct o.dispositif from conflict_side s join purchase_order o on o.id = s.order_id
+        where s.conflict_id = c.id order by 1) as dispositifs
+from conflict c where c.id = any($1)
 """
 # `$1` to `$12`: the filter, its state the last; the rest belongs to the page.
 IN_ANY_STATE = """

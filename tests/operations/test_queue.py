@@ -84,7 +84,8 @@ async def world(module_database: object) -> World:
         "led": await found("two_grants", "G-4", "G-5", at=FOUND + timedelta(days=4)),
     }
     at = FOUND + timedelta(days=5)
-    precisions = await asked(cases["late"], "precisions", at, at + timedelta(days=14))
+    await asked(cases["late"], "precisions", at, at + timedelta(days=14))
+    precisions = await asked(cases["small"], "precisions", at, None)
     await asked(cases["small"], "correction", at, None, lacking="incomplete", of_question=precisions)
     async with transaction(reviewer.actor.context) as con:
         await con.execute(
