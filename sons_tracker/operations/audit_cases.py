@@ -58,17 +58,21 @@ from found f join stakes s using (family, pair_key)
 left join conflict c on c.pair_key = f.pair_key
   and c.family = any (case when f.family = any ($2::text[]) then $2::text[] else array[f.family] end)
 """
-# What was told of a case under the same words, about these ESSMS or more of them, is not told again.
+# What was told of a case under the same words, about these ESSMS or more of them, is not told again. Once it is
+# decided between two orders, whatever the words: a party that contested had its own, and the holder that was
+# kept is settled one day.
 _TELLING = """
 insert into audit_telling (id, no, facts)
 select t.id, t.no, v.facts || jsonb_build_object('essms', to_jsonb(t.essms))
-from (select c.id, f.no, array_agg(distinct f.finess order by f.finess) as essms
+from (select c.id, c.family, f.no, array_agg(distinct f.finess order by f.finess) as essms
       from audit_found f join audit_case c on c.found_as = f.family and c.pair_key = f.pair_key
-      group by c.id, f.no) t
+      group by c.id, c.family, f.no) t
 join audit_verdict v using (no)
 where not exists (
   select from conflict_finding k where k.conflict_id = t.id and k.rule = v.rule and k.outcome = v.outcome
-    and k.message = v.message and k.facts - $1::text[] = v.facts - $1::text[]
+    and (t.family = any($2::text[]) and exists (
+           select from conflict d where d.id = t.id and d.state in ('decided', 'executed', 'closed'))
+         or k.message = v.message and k.facts - $1::text[] = v.facts - $1::text[])
     and k.facts -> 'essms' @> to_jsonb(t.essms))
 """
 _MOVED = """
@@ -206,7 +210,7 @@ async def write_cases(
     `numbers`: the ESSMS that were examined, None for the nation; a case of another ESSMS does not cease.
     """
     await con.execute(_CASES, by.known_on, sorted(TWINS), timeout=TIMEOUT)
-    news = _rows(await con.execute(_TELLING, _NOT_NEW, timeout=TIMEOUT))
+    news = _rows(await con.execute(_TELLING, _NOT_NEW, sorted(TWINS), timeout=TIMEOUT))
     moved = [row["known_id"] for row in await con.fetch(_MOVED, timeout=TIMEOUT)]
     ceasing = await _ceasing(con, by, families, numbers)
     reopened: list[tuple[str, UUID]] = []

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from sons_tracker.errors import ErrorCode, SonsError
-from sons_tracker.operations import conflict_decisions, conflict_steps, deadlines
+from sons_tracker.operations import audit, conflict_decisions, conflict_steps, deadlines
 from sons_tracker.operations.conflict_reading import ConflictView, find_conflict, list_conflicts
 from sons_tracker.operations.conflict_steps import Asked, Given
 from sons_tracker.rules.identifiers import FinessGeographique
@@ -370,3 +370,19 @@ async def test_a_decision_is_taken_back_before_its_execution_and_a_closed_case_r
     await conflict_decisions.reopen(actor, dispute.conflict_id, "Fait nouveau.", AT, make.a_key(), told)
     assert told.outcome.state == "open"
     assert (await make_case.execute(dispute)).messages
+
+
+async def test_what_was_decided_and_closed_is_not_opened_again_by_the_audit() -> None:
+    order = await settled(1)
+    at = soldes.LATER + timedelta(days=5)
+    dispute = await a_dispute(owner, holder=await lives.a_deposited_order(owner))
+    kept = await a_dispute(owner, holder=order, at=at)
+    for one in (dispute, kept):
+        await propose(one, "maintained", at=at)
+        await make_case.execute(one, at)
+        await conflict_decisions.close(one.reviewer.actor, one.conflict_id, at, make.a_key(), Told())
+    essms = [*dispute.holder.essms, *kept.holder.essms]
+    await audit.run(dispute.reviewer.actor, LAW, at + timedelta(days=1), essms)
+    for one in (dispute, kept):
+        view = await view_of(one)
+        assert (view.state, len(view.findings)) == ("closed", 1)
