@@ -58,9 +58,9 @@ from found f join stakes s using (family, pair_key)
 left join conflict c on c.pair_key = f.pair_key
   and c.family = any (case when f.family = any ($2::text[]) then $2::text[] else array[f.family] end)
 """
-# What was told of a case under the same words, about these ESSMS or more of them, is not told again. Once it is
-# decided between two orders, whatever the words: a party that contested had its own, and the holder that was
-# kept is settled one day.
+# What was told of a case under the same words, about these ESSMS or more of them, is not told again. Once a
+# case of two orders is decided, whatever the words: a party that contested had its own, and the holder that
+# was kept is settled one day.
 _TELLING = """
 insert into audit_telling (id, no, facts)
 select t.id, t.no, v.facts || jsonb_build_object('essms', to_jsonb(t.essms))
