@@ -220,8 +220,9 @@ create table sons.conflict_question (
     references sons.conflict_side (conflict_id, side),
   constraint conflict_question_organisation_fkey
     foreign key (organisation_id) references sons.organisation (id),
-  constraint conflict_question_of_question_fkey foreign key (of_question)
-    references sons.conflict_question (id),
+  constraint conflict_question_of_case_unique unique (conflict_id, id),
+  constraint conflict_question_of_question_fkey foreign key (conflict_id, of_question)
+    references sons.conflict_question (conflict_id, id),
   constraint conflict_question_asked_by_fkey foreign key (asked_by) references sons.person (id),
   constraint conflict_question_answered_by_fkey foreign key (answered_by) references sons.person (id),
   constraint conflict_question_kind_known check (kind in ('precisions', 'choice', 'correction', 'opinion')),
@@ -292,12 +293,14 @@ create table sons.conflict_decision (
   constraint conflict_decision_dropped_by_fkey foreign key (dropped_by) references sons.person (id),
   constraint conflict_decision_outcome_known
     check (outcome in ('maintained', 'one_refused', 'both_refused', 'dismissed')),
-  constraint conflict_decision_refused_fits check (refused <@ array[1, 2]::smallint[]
-    and cardinality(refused) = case outcome when 'one_refused' then 1 when 'both_refused' then 2 else 0 end),
+  constraint conflict_decision_refused_fits check (case outcome
+    when 'one_refused' then refused in ('{1}', '{2}') when 'both_refused' then refused = '{1,2}'
+    else refused = '{}' end),
   constraint conflict_decision_motivated
     check (btrim(motivation) <> '' and btrim(notice) <> '' and btrim(sources) <> ''),
   constraint conflict_decision_four_eyes
-    check (not four_eyes or approved_at is null or approved_by is distinct from proposed_by),
+    check (not four_eyes or approved_at is null
+      or approved_by is not null and approved_by is distinct from proposed_by),
   constraint conflict_decision_approved_whole check (approved_by is null or approved_at is not null),
   constraint conflict_decision_dropped_whole
     check (num_nulls(dropped_at, drop_reason) in (0, 2)),
@@ -319,6 +322,19 @@ begin
 end $$;
 create trigger conflict_decision_kept before update on sons.conflict_decision
   for each row execute function sons.guard_conflict_decision();
+
+-- SN144: what was decided stands on its decision; without it the case is open again
+create function sons.guard_conflict_decided() returns trigger language plpgsql as $$
+begin
+  if exists (select from sons.conflict c where c.id = new.conflict_id
+             and c.state in ('decided', 'executed', 'closed')) then
+    raise exception 'a case that is decided keeps its decision' using errcode = 'SN144', constraint = tg_name;
+  end if;
+  return null;
+end $$;
+create constraint trigger conflict_stands_on_its_decision after update on sons.conflict_decision
+  deferrable initially deferred for each row when (new.dropped_at is not null)
+  execute function sons.guard_conflict_decided();
 
 -- SN143: a case is decided by an approved decision, and not while a correction is open; executed, no refused
 -- order holds what the case is about
@@ -360,19 +376,26 @@ _OF_OG = f"exists (select from sons.conflict c where c.id = conflict_id and c.og
 _SEEN = {
     "conflict": f"""{_AGENCY} or og_id = {_ORG}
   or {_ORG} = any (suppliers)
-  or exists (select from sons.conflict_question q where q.conflict_id = conflict.id and q.organisation_id = {_ORG})""",
+  or exists (select from sons.conflict_question q
+             where q.conflict_id = conflict.id and q.organisation_id = {_ORG})""",
     "conflict_side": f"{_AGENCY} or {_OF_OG} or supplier_id = {_ORG}",
     "conflict_essms": "exists (select from sons.conflict c where c.id = conflict_id)",
     "conflict_finding": f"{_AGENCY} or {_OF_OG}",
     "conflict_event": f"{_AGENCY} or {_OF_OG} or organisation_id = {_ORG}",
     "conflict_question": f"{_AGENCY} or organisation_id = {_ORG}",
-    "conflict_decision": f"{_AGENCY} or exists (select from sons.conflict c where c.id = conflict_id)",
+    # the parties, once it is approved: an ARS that gives its opinion is told nothing
+    "conflict_decision": f"""{_AGENCY} or approved_at is not null and ({_OF_OG}
+  or exists (select from sons.conflict_side s where s.conflict_id = conflict_decision.conflict_id
+             and s.supplier_id = {_ORG}))""",
 }
 _WRITTEN = {
     **dict.fromkeys(("conflict", "conflict_side", "conflict_essms", "conflict_finding"), _FINDERS),
-    "conflict_event": f"{_FINDERS} or organisation_id = {_ORG}",
-    "conflict_question": _REVIEWER,
-    "conflict_decision": _REVIEWER,
+    # a party writes into the history of a case that it sees, in its own name
+    "conflict_event": f"{_FINDERS} or organisation_id = {_ORG}"
+    " and exists (select from sons.conflict c where c.id = conflict_id)",
+    # who asks does not answer, who proposes does not approve in the same breath
+    "conflict_question": f"{_REVIEWER} and answered_at is null and withdrawn_at is null",
+    "conflict_decision": f"{_REVIEWER} and approved_at is null and dropped_at is null",
 }
 _APPEND_ONLY = ("conflict_side", "conflict_finding", "conflict_event")
 

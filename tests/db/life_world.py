@@ -24,6 +24,7 @@ from tests import factories_solde as soldes
 from tests.databases import Database
 from tests.db.attack import World
 from tests.factories import AT, an_account
+from tests.factories_conflicts import a_conflict
 from tests.factories_life import Life, Told
 
 AFTER = lots.RETURNED_AT + timedelta(days=1)
@@ -76,6 +77,11 @@ async def a_world(database: Database) -> AsyncIterator[World]:
         "order_id": asked["order_id"], "supplier_id": asked["supplier_id"], "og_id": asked["og_id"],
         "request_id": asked["id"],
     }  # fmt: skip
+    found = orders["fresh"]
+    case = await a_conflict(
+        "perimeter_differs", found.order_id, essms=found.essms[:1], reviewer=found.reviewer
+    )
+    rows["conflict found"] = await _row(owner, "conflict", "id = $1", case.id)
     contexts["fresh og as editor"] = replace(contexts["fresh og"], role="editor")
     yield World(owner, rows, contexts)
     await owner.close()

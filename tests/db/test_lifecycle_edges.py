@@ -2,7 +2,7 @@
 
 All (before, after, role) over the closed lists: a row is brought to `before`, moved to `after` in that role,
 and undone; it moves if and only if the rules have the edge. What else must stand beside a move is lifted here
-and attacked in test_life_constraints.py.
+and attacked in test_life_constraints.py and test_conflict_constraints.py.
 """
 
 from __future__ import annotations
@@ -71,6 +71,10 @@ TABLES = (
     Table(
         "payment", lifecycle.PAYMENT_TRANSITIONS, "payment_transition", "payment_along_the_table",
         "SN015", "advance due", lifecycle.PAYMENT_STATES,
+    ),
+    Table(
+        "conflict", lifecycle.CONFLICT_TRANSITIONS, "conflict_transition", "conflict_along_the_table",
+        "SN140", "conflict found", lifecycle.CONFLICT_STATES,
     ),
 )  # fmt: skip
 every_table = pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)

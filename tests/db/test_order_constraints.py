@@ -17,7 +17,14 @@ from sons_tracker.db.engine import RowContext
 from sons_tracker.rules import lifecycle
 from tests import factories_orders as make
 from tests.databases import Database
-from tests.db import life_attacks, lot_attacks, reservation_attacks, succession_attacks
+from tests.db import (
+    conflict_attacks,
+    life_attacks,
+    lot_attacks,
+    outcome_attacks,
+    reservation_attacks,
+    succession_attacks,
+)
 from tests.db.attack import (
     Attack,
     World,
@@ -106,8 +113,9 @@ async def test_every_guard_of_the_order_tables_is_attacked(world: World) -> None
     guards = await guards_of(world.owner, TABLES)
     attacked = {attack.guard for attack in ATTACKS}
     noun = (*life_attacks.ATTACKS, *lot_attacks.ATTACKS, *reservation_attacks.ATTACKS)
-    following = succession_attacks.CLAIM_ATTACKS
-    later = {attack.guard for attack in (*noun, *following)} | set(succession_attacks.EFFECTS)
+    following = (*succession_attacks.CLAIM_ATTACKS, *outcome_attacks.ATTACKS)
+    tested = set(succession_attacks.EFFECTS) | conflict_attacks.OPENINGS
+    later = {attack.guard for attack in (*noun, *following)} | tested
     assert guards - attacked - later - set(NOT_ATTACKED) == set(), "a guard without an attack"
     assert set(NOT_ATTACKED) <= guards - attacked, "an exception that excuses nothing"
 
