@@ -25,7 +25,15 @@ from sons_tracker.db import migrate, roles
 from sons_tracker.operations.actors import LOCAL_ADMIN
 from sons_tracker.operations.registers import import_register
 from sons_tracker.operations.views import VerdictView
-from sons_tracker.registers.planted_nation import OVER, SUPPLIERS, Nation, PlantedGrant, PlantedOrder
+from sons_tracker.registers.planted_nation import (
+    OVER,
+    SUPPLIERS,
+    Nation,
+    PlantedGrant,
+    PlantedOrder,
+    PlantedReservation,
+    solution_of,
+)
 from sons_tracker.registers.planted_register import PlantedRegister
 from sons_tracker.rules.french import PARIS
 from sons_tracker.rules.money import share
@@ -47,6 +55,9 @@ _TABLES: Mapping[str, str] = {
     " advance_ttc_cents, solde_ttc_cents, law_digest, known_on, applied, verdicts",
     "order_line": "order_id, finess_geographique, supplier_id, og_id, ceiling_ttc_cents, unit_ttc_cents,"
     " advance_percent, advance_ttc_cents, solde_ttc_cents",
+    "reservation": "id, number, vague, dispositif, supplier_id, og_id, og_finess_juridique, solution_version,"
+    " essms, most_essms, most_renewals, state, version, reserved_at, expires_at, renewed, law_digest",
+    "reservation_line": "reservation_id, finess_geographique, supplier_id, og_id",
     "claim": "vague, finess_geographique, holder_kind, holder_id, supplier_id, og_id, claimed_at,"
     " released_at, release_reason",
     "cancellation": "id, order_id, supplier_id, og_id, number, state, version, motive, for_acquisition,"
@@ -72,7 +83,7 @@ _GRANT_DATES = (
     "withdrawn",
     "recovered",
 )
-_LAPSES = timedelta(days=130)
+_LAPSES, _RESERVED = timedelta(days=130), timedelta(days=4000)  # no scheduler lets go of it meanwhile
 _COPY_TIMEOUT = 600
 
 
@@ -144,7 +155,12 @@ class _Copy:
             "esms_grant": map(self._grant, self._nation.grants),
             "purchase_order": map(self._order, orders),
             "order_line": chain.from_iterable(map(self._lines, orders)),
-            "claim": chain.from_iterable(map(self._claims, orders)),
+            "reservation": map(self._reservation, self._nation.reservations),
+            "reservation_line": map(self._reservation_line, self._nation.reservations),
+            "claim": chain(
+                chain.from_iterable(map(self._claims, orders)),
+                map(self._reservation_claim, self._nation.reservations),
+            ),
             "cancellation": (self._cancellation(order) for order in orders if order.ending),
             "financing_request": (self._request(order) for order in orders if order.solde_asked_at),
             "va": (self._va(order) for order in orders if order.id in self._nation.signers),
@@ -170,7 +186,8 @@ class _Copy:
             yield self._supplier(rank), "editor", f"Éditeur {rank} (fictif)", f"{800_000_000 + rank}", None
 
     def _ogs(self) -> Rows:
-        for og in sorted({order.og for order in self._nation.orders}):
+        reserved = {reservation.place.og for reservation in self._nation.reservations}
+        for og in sorted({order.og for order in self._nation.orders} | reserved):
             yield self._og(og), "og", f"OG {og} (fictif)", None, og
 
     def _grant(self, grant: PlantedGrant) -> tuple[Any, ...]:
@@ -248,6 +265,22 @@ class _Copy:
                 reason = order.state if order.state in OVER else "removed_from_perimeter"
                 released = (order.ending.at if order.ending else order.received_at + _LAPSES, reason)
             yield self._nation.terms.vague, finess, "order", *parties, order.received_at, *released
+
+    def _reservation(self, made: PlantedReservation) -> tuple[Any, ...]:
+        terms = self._nation.terms
+        supplier, og = self._supplier(made.supplier), self._og(made.place.og)
+        product = f"{solution_of(made.supplier)}-1"
+        parties = (made.id, made.number, terms.vague, made.place.dispositif, supplier, og, made.place.og)
+        until = made.reserved_at + _RESERVED
+        return *parties, product, 1, 1, 0, "active", 1, made.reserved_at, until, 0, self._digest
+
+    def _reservation_line(self, made: PlantedReservation) -> tuple[Any, ...]:
+        return made.id, made.place.finess, self._supplier(made.supplier), self._og(made.place.og)
+
+    def _reservation_claim(self, made: PlantedReservation) -> tuple[Any, ...]:
+        line = self._reservation_line(made)
+        held = (self._nation.terms.vague, made.place.finess, "reservation", made.id, *line[2:])
+        return *held, made.reserved_at, None, None
 
     def _cancellation(self, order: PlantedOrder) -> tuple[Any, ...]:
         assert order.ending is not None

@@ -27,17 +27,19 @@ from sons_tracker.registers.synthetic import Chance
 class Size:
     """Establishments of the register, grants in all, and how many times each plant is repeated.
 
-    `cells`: how many times each cell of the crossing.
+    `cells`: how many times each cell of the crossing; `successions`: how many times each kind of succession,
+    of which chance spoils some.
     """
 
     establishments: int
     grants: int
     copies: int
     cells: int
+    successions: int
 
 
-QUICK = Size(establishments=12_000, grants=3_000, copies=2, cells=1)
-NATIONAL = Size(establishments=105_000, grants=30_000, copies=16, cells=8)
+QUICK = Size(establishments=12_000, grants=3_000, copies=2, cells=1, successions=6)
+NATIONAL = Size(establishments=105_000, grants=30_000, copies=16, cells=8, successions=16)
 
 
 def plant(seed: int, size: Size, terms: Terms) -> tuple[Nation, PlantedRegister]:
@@ -60,12 +62,12 @@ def plant(seed: int, size: Size, terms: Terms) -> tuple[Nation, PlantedRegister]
         planted_crossing.plant_groupings,
         planted_crossing.plant_statements,
         planted_crossing.spare_released,
-        planted_successions.plant_successions,
         planted_successions.spare_successions,
         planted_successions.plant_perimeters,
         planted_patterns.plant_patterns,
     ):
         planting(nation, register, size.copies)
+    planted_successions.plant_successions(nation, register, size.successions)
     orders = planted_orders.plant_orders(nation, register)
     planted_crossing.plant_cells(nation, orders, size.cells)
     planted_crossing.plant_honest_grants(nation, orders, size.grants)

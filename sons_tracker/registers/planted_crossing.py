@@ -176,7 +176,8 @@ def plant_statements(nation: Nation, register: PlantedRegister, copies: int) -> 
 
 
 def spare_released(nation: Nation, register: PlantedRegister, copies: int) -> None:
-    """Grants of ESSMS that an order named and no longer holds: taken out of it, or let go when it lapsed."""
+    """Grants of ESSMS that an order named and no longer holds, taken out of it or let go when it lapsed; of
+    one that is only reserved."""
     agreed = Cell("equipment", 2022, "agreed", "other", True, "order")
     for _ in range(copies):
         kept, removed = register.take(2)
@@ -186,6 +187,10 @@ def spare_released(nation: Nation, register: PlantedRegister, copies: int) -> No
         for order, finess in ((amended, removed.finess), (lapsed, place.finess)):
             _granted(nation, agreed, order, finess)
             nation.spare("order_grant", "Sorti de la commande, ou commande caduque", finess)
+        (place,) = register.take()
+        nation.reserve(place, supplier=11)
+        _granted(nation, agreed, lapsed, place.finess)
+        nation.spare("order_grant", "Réservé, mais pas commandé", place.finess)
 
 
 def _granted(

@@ -127,6 +127,17 @@ class PlantedGrant:
         return f"grant:{self.reference}"
 
 
+@dataclass(frozen=True, slots=True)
+class PlantedReservation:
+    """A reservation of one ESSMS by a supplier, that nobody turned into an order yet."""
+
+    id: UUID
+    number: str
+    place: Place
+    supplier: int
+    reserved_at: datetime
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Truth:
     """One thing to find: an ESSMS (`a+b` for two numbers) of one pair under one family."""
@@ -163,6 +174,7 @@ class Nation:
     chance: Chance
     counts: Mapping[str, int]
     orders: list[PlantedOrder] = field(default_factory=list)
+    reservations: list[PlantedReservation] = field(default_factory=list)
     grants: list[PlantedGrant] = field(default_factory=list)
     truths: set[Truth] = field(default_factory=set)
     near_misses: list[NearMiss] = field(default_factory=list)
@@ -268,6 +280,14 @@ class Nation:
         now = replace(grant, state=state, dates={**grant.dates, **dates}, since=on)
         self.grants += [replace(grant, until=on), now]
         return now
+
+    def reserve(self, place: Place, supplier: int) -> None:
+        """A reservation that still runs."""
+        rank = len(self.reservations) + 1
+        at = datetime.combine(self.working_day(place.dispositif, 2022), time(9), PARIS)
+        self.reservations.append(
+            PlantedReservation(self.id("reservation", rank), f"RS-2022-{rank:06d}", place, supplier, at)
+        )
 
     def supplier_error(self) -> Ending:
         """A cancellation for a reason that no rule is about, after every deposit of the plan."""

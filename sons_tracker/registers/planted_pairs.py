@@ -59,6 +59,12 @@ def spare_two_orders(nation: Nation, register: PlantedRegister, copies: int) -> 
         nation.order([place], year=2023, state="settled", supplier=2)
         nation.spare("already_financed", "La première commande est caduque", place.finess)
 
+        (place,) = register.take(1, "MS1-V1")
+        nation.reserve(place, supplier=1)
+        refused = (("R05", (place.finess,)),)
+        nation.order([place], year=2023, state="rejected", supplier=2, refused=refused)
+        nation.spare("two_orders", "Refusée à cause d'une réservation", place.finess)
+
         first, second = register.take(2, "MS1-V1")
         nation.order([first], year=2022, supplier=1, state="lapsed")
         refused = (("R05", (first.finess,)),)

@@ -109,7 +109,7 @@ class PlantedRegister:
         number = self._numbers.next(departement)
         self.later[number] = row
         row[_NUMBER] = number
-        self.change(number, dateouv=opened_on.isoformat(), dateautor=opened_on.isoformat(), **fields)
+        self.change(number, **({"dateouv": opened_on.isoformat()} | fields))
         return number
 
     def told(self, number: str, name: str) -> str:

@@ -1,7 +1,7 @@
 """One establishment under two numbers, what only looks like it, and perimeters that the register left.
 
 No text says which number follows which: a succession is planted as registers show them, with what is left of
-the SIRET, the name and the address. A few, the hard ones, keep so little that nobody would be sure.
+the SIRET, the name and the address. By design or by chance, a few keep so little that nobody would be sure.
 """
 
 from __future__ import annotations
@@ -29,17 +29,15 @@ _SUCCESSIONS: tuple[tuple[str, Mapping[str, str]], ...] = (
     ("déménagement dans une autre commune", _ELSEWHERE | _OTHER_TOWN),
     ("reprise par un autre OG", {"nofinessej": "?"}),
 )
-# One copy in two has these as well: of fifteen old numbers, one is hard.
-_HARD: tuple[tuple[str, Mapping[str, str]], ...] = (
-    ("déménagement au loin, sans SIRET", _ELSEWHERE | _OTHER_TOWN | _NO_SIRET),
-    ("renumérotation, nouvelle enseigne, sans SIRET", _OTHER_NAME | _NO_SIRET),
-)
+# A SIRET is that of an address: who moves far away often has a new one, and little is left to know it by. One
+# copy in two has it, one old number in thirty.
+_HARD = ("déménagement au loin, sans SIRET", _ELSEWHERE | _OTHER_TOWN | _NO_SIRET)
 
 
 def plant_successions(nation: Nation, register: PlantedRegister, copies: int) -> None:
     """Mergers, splits, moves and renumberings, both numbers being held by live orders."""
     for rank in range(copies):
-        for _, told in (*_SUCCESSIONS, *_HARD) if rank % 2 else _SUCCESSIONS:
+        for _, told in (*_SUCCESSIONS, _HARD) if rank % 2 else _SUCCESSIONS:
             (old,) = register.take()
             _renumbered(nation, register, old, told)
         for both in (True, False):
@@ -54,9 +52,22 @@ def _renumbered(nation: Nation, register: PlantedRegister, old: Place, told: Map
     if "nofinessej" in fields:
         (other,) = register.take(1, old.dispositif)
         fields["nofinessej"] = other.og
-    new = register.open(old.finess, _OPENED, **fields)
+    new = _retyped(nation, register, old.finess, **fields)
     register.close(old.finess)
     _claimed(nation, register, [old], [new], {(old.finess, new)})
+
+
+def _retyped(nation: Nation, register: PlantedRegister, old: str, **fields: str) -> str:
+    """A number that follows `old`, typed again by somebody: a name in another hand, a street number that
+    slips, a SIRET or an opening date that is left out; then `fields`. Returns it."""
+    noise = {
+        "rs": (0.25, register.told(old, "rs").replace(" ", "-").lower()),
+        "numvoie": (0.1, "1000"),
+        "siret": (0.05, ""),
+        "dateouv": (0.05, "1901-01-01"),  # what the file writes for a date that is not known
+    }
+    slips = {name: value for name, (odds, value) in noise.items() if nation.chance.happens(odds)}
+    return register.open(old, _OPENED, **(slips | fields))
 
 
 def _merged(nation: Nation, register: PlantedRegister, *, both_ordered: bool) -> None:
@@ -64,7 +75,7 @@ def _merged(nation: Nation, register: PlantedRegister, *, both_ordered: bool) ->
     old, other = register.take(2)
     _identify(register, old.finess)
     _same_address(register, old.finess, other.finess, "siret")
-    new = register.open(old.finess, _OPENED)
+    new = _retyped(nation, register, old.finess)
     register.close(old.finess)
     register.close(other.finess)
     ordered = [old, other] if both_ordered else [other]
@@ -77,7 +88,7 @@ def _split(nation: Nation, register: PlantedRegister, *, both_ordered: bool) -> 
     _identify(register, old.finess)
     name = register.told(old.finess, "rs").replace(" (FICTIF)", "")[:24]
     news = [
-        register.open(old.finess, _OPENED, rs=f"{name} {part} (FICTIF)", rslongue="")
+        _retyped(nation, register, old.finess, rs=f"{name} {part} (FICTIF)", rslongue="")
         for part in ("NORD", "SUD")
     ]
     register.close(old.finess)
@@ -132,7 +143,8 @@ def spare_successions(nation: Nation, register: PlantedRegister, copies: int) ->
         _closed_and_opened(nation, register, old, model.finess, names | _NO_SIRET, "Même nom, deux villes")
 
         (old,) = register.take(1, "MS1-V1")
-        service = {"categetab": "354", "rs": "SSIAD DU PONT (FICTIF)", "rslongue": ""}
+        category = "354" if register.told(old.finess, "categetab") == "500" else "500"
+        service = {"categetab": category, **_OTHER_NAME}
         _closed_and_opened(
             nation, register, old, old.finess, service | _NO_SIRET, "Autre service du même OG, même adresse"
         )

@@ -127,4 +127,4 @@ def test_the_register_stays_well_formed(planted: tuple[Nation, PlantedRegister],
 
 def test_too_small_a_register_is_refused(terms: Terms) -> None:
     with pytest.raises(ValueError, match="too small"):
-        plant(1, Size(establishments=300, grants=10, copies=1, cells=1), terms)
+        plant(1, Size(establishments=300, grants=10, copies=1, cells=1, successions=1), terms)
