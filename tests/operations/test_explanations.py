@@ -191,6 +191,25 @@ async def test_a_law_known_later_explains_what_only_the_law_changes() -> None:
     assert changed(against.orders[0]) == changed(after.orders[0])
 
 
+async def test_a_law_that_names_another_extraction_is_read_in_it() -> None:
+    _, request, _ = await make.an_accepted_order(owner, 1)
+    earlier, published = date(2021, 6, 1), date(2023, 6, 1)
+    await make.an_extraction(owner, on=earlier)
+    texts = law.load().law
+    vague = texts.vagues["V1"]
+    in_force = vague.extraction.in_force(request.signed_on, AT.date())
+    named = replace(in_force, publie_le=published, value=earlier)
+    extraction = replace(vague.extraction, versions=(*vague.extraction.versions, named))
+    texts = replace(texts, vagues={**texts.vagues, "V1": replace(vague, extraction=extraction)})
+    reviewer, finess = await an_actor("reviewer"), request.essms[0].finess
+    told = await ask(reviewer, finess, mode="known", law_known_on=published, law=texts)
+    assert changed(told.orders[0])["R36"] == ("pass", "fail"), "the ESSMS did not exist in that extraction"
+    difference = told.orders[0].difference
+    assert difference is not None
+    (rule,) = (one for one in difference.rules if one.rule == "R36")
+    assert [one.name.rpartition(".")[2] for one in rule.versions] == ["extraction"]
+
+
 @pytest.mark.parametrize(
     "asked",
     [
