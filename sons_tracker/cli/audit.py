@@ -26,7 +26,7 @@ app = Cli(help="Audit des doubles financements : le lancer, lire les résultats,
 app.command("explain")(explanations.explain)
 
 _CAUSES = {
-    "audit": "demandé",
+    "audit": "demande",
     "import": "import d'un registre",
     "law": "nouveau droit",
     "deposit": "dépôt d'une commande",
@@ -103,17 +103,15 @@ def _emit(result: AuditResult, as_json: bool) -> None:
 
 def _print(console: Console, result: AuditResult) -> None:
     numbers = "toute la nation" if result.numbers is None else count_fr(result.numbers, "ESSMS", "ESSMS")
-    crossed = (
-        f"{count_fr(result.orders, 'commande')} sur {count_fr(result.lines, 'ESSMS', 'ESSMS')},"
-        f" {count_fr(result.grants, 'ligne')} de financement ESMS numérique"
-    )
+    engaged = f"{count_fr(result.orders, 'commande')}, {count_fr(result.lines, 'ESSMS', 'ESSMS')}"
     stock = "aucune" if result.stock_on is None else date_fr(result.stock_on)
     rows = {
         "Audit": str(result.id),
         "Instant": instant_fr(result.at),
-        "Cause": _CAUSES[result.cause],
+        "Origine": _CAUSES[result.cause],
         "Périmètre": numbers,
-        "Croisé": crossed,
+        "Engagé": engaged,
+        "ESMS numérique": count_fr(result.grants, "ligne de financement", "lignes de financement"),
         "Extraction du registre": stock,
         "Durée": f"{result.took_ms / 1000:.2f} s".replace(".", ","),
     }

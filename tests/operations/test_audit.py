@@ -15,6 +15,7 @@ from sons_tracker.operations import audit
 from sons_tracker.operations.actors import LOCAL_ADMIN
 from sons_tracker.operations.audit import AuditResult
 from sons_tracker.rules.families import FAMILIES
+from tests import factories_conflicts as conflicts
 from tests import factories_disputes as disputes
 from tests import factories_life as life
 from tests import factories_orders as make
@@ -197,6 +198,22 @@ async def test_a_closed_case_stays_closed_until_something_is_new() -> None:
     assert await everything.fetchval(named, case["id"]) == sorted(order.essms)
     notices = "select count(*) from outbox where object_id = $1 and event = 'conflict.reopened'"
     assert await everything.fetchval(notices, str(case["id"])) == 2
+
+
+async def test_at_stake_is_what_would_be_paid_twice() -> None:
+    clash = await conflicts.a_clash(everything, second_unit=100_000)
+    result = await audited(clash.finess)
+    (family,) = [one for one in result.families if one.found]
+    assert (family.family, family.at_stake_ttc_cents) == ("two_orders", 100_000)
+    case = await everything.fetchrow(
+        "select * from conflict where suppliers @> $1",
+        [clash.holder.actor.organisation_id, clash.loser.actor.organisation_id],
+    )
+    assert case["og_id"] == clash.og.actor.organisation_id
+    sides = await everything.fetch(
+        "select order_id from conflict_side where conflict_id = $1 order by side", case["id"]
+    )
+    assert [side["order_id"] for side in sides] == [clash.held, clash.refused]
 
 
 async def test_two_orders_stay_one_case_when_the_holder_is_settled(module_database: Database) -> None:
