@@ -44,6 +44,7 @@ return exists (
   join sons.conflict_decision d on d.conflict_id = s.conflict_id
     and d.dropped_at is null and d.approved_at is not null
     and cardinality(d.refused) = 1 and not s.side = any (d.refused)
+  join sons.conflict_side other on other.conflict_id = s.conflict_id and other.side = any (d.refused)
   join sons.conflict c on c.id = s.conflict_id and c.state = 'decided'
   where s.order_id = of_order);
 grant execute on function sons.lost_by_decision(uuid, text), sons.won_by_decision(uuid) to sons_app;
@@ -289,7 +290,7 @@ grant select (id, number, state, vague, supplier_id, og_id, og_finess_juridique)
 grant select (order_id, finess_geographique, unit_ttc_cents) on sons.order_line to sons_case;
 grant select (holder_id) on sons.claim to sons_case;
 grant select on sons.conflict_transition to sons_case;
-create policy conflict_contested on sons.conflict for insert to sons_case 
+create policy conflict_contested on sons.conflict for insert to sons_case
   with check (opened_for in ('contest', 'reopening'));
 create policy conflict_recalled on sons.conflict for select to sons_case using (true);
 create policy conflict_side_contested on sons.conflict_side for insert to sons_case with check (true);

@@ -2,7 +2,7 @@
 
 Besides the cases of `conflict_attacks`: `due` (its holder's advance is due; decided against it, for all that
 it has), `partial` (the same for one of three ESSMS) and `unheard` (an order whose advance is due, without a
-case); `lapsed` passed its delay.
+case); `lapsed` passed its delay; `uncontested` was refused, and is the one side of `alone`.
 """
 
 from __future__ import annotations
@@ -112,6 +112,15 @@ ORDERS = (
     _do(
         ORDER_FACTS, "SN131", "reviewer", _order("closed refused", "submitted"), lifted=(WHOLE,),
         note="revived_though_maintained",
+    ),
+    _do(
+        ORDER_FACTS, "SN131", "reviewer",
+        "insert into sons.conflict_decision select (jsonb_populate_record(d, jsonb_build_object('id',"
+        " gen_random_uuid(), 'conflict_id', {conflict alone}, 'four_eyes', false, 'refused', array[2]))).*"
+        " from sons.conflict_decision d where id = {conflict_decision proposed}",
+        "update sons.conflict_decision set approved_at = proposed_at where conflict_id = {conflict alone}",
+        "update sons.conflict set state = 'decided' where id = {conflict alone}",
+        _order("uncontested", "submitted"), lifted=(WHOLE,), note="revived_against_no_side",
     ),
     _do(
         ORDER_FACTS, "SN131", "reviewer", _order("lapsed", "waiting_referencing"), lifted=(WHOLE,),

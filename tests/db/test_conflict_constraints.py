@@ -63,16 +63,15 @@ async def world(module_database: Database) -> AsyncIterator[World]:
     contexts["choice og as editor"] = replace(contexts["choice og"], role="editor")
     rows["rival"] = {"organisation_id": str(contexts["rival"].organisation_id)}
     rows["second"] = {"person_id": str((await an_account("reviewer")).actor.person_id)}
-    fresh, alone = cases["fresh"], cases["fresh"].holder
-    one = await a_conflict("perimeter_differs", alone.order_id, essms=alone.essms[:1])
+    uncontested = await make_case.a_refused_order(seen, await lives.a_deposited_order(seen))
+    one = await a_conflict("perimeter_differs", uncontested.order_id, essms=uncontested.essms[:1])
     rows |= await _rows(owner, "alone", one.id)
-    in_fresh = {"conflict_id": str(fresh.conflict_id)}
+    in_fresh = {"conflict_id": str(cases["fresh"].conflict_id)}
     rows["conflict_side spare"] = rows["conflict_side fresh 2"] | {"conflict_id": str(one.id)}
     rows["conflict_question spare"] = rows["conflict_question asked"] | in_fresh
     rows["conflict_decision spare"] = rows["conflict_decision proposed"] | in_fresh
     lapsed, unheard = await lives.a_deposited_order(seen), await lives.an_order_with_due_advance(seen)
     await lapse(lapsed)
-    uncontested = await make_case.a_refused_order(seen, await lives.a_deposited_order(seen))
     for name, order in (("lapsed", lapsed), ("unheard", unheard), ("uncontested", uncontested)):
         rows[f"order {name}"] = {"id": str(order.order_id)}
     contexts |= {
