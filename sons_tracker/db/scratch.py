@@ -44,7 +44,7 @@ async def scratch_database(settings: Settings) -> AsyncIterator[OpenDatabase]:
         finally:
             if inside is not None:
                 await inside.close()
-                await keeper.execute(f"drop database if exists {name} with (force)")
+            await keeper.execute(f"drop database if exists {name} with (force)")
             await keeper.close()
 
 
