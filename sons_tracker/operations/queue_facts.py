@@ -186,7 +186,7 @@ class Scales:
     def weigh(self, row: Any) -> Weighed:
         """The clock of a case and its score."""
         days_off = self._days_off(None if row["og"] is None else departement_of(row["og"]))
-        asked = ()
+        asked: tuple[Asked, ...] = ()
         if row["kinds"]:
             columns = zip(row["kinds"], row["asked"], row["due"], row["settled"], strict=True)
             asked = tuple(Asked(*one) for one in columns)
@@ -205,7 +205,8 @@ class Scales:
 
     def _read_terms(self, vague: str) -> tuple[RiskTerms, dict[str, int]] | None:
         texts = self._law.vagues[vague]
-        risk, alerts = (p.find(self._known, self._known) for p in (texts.risk, texts.alerts))
+        risk = texts.risk.find(self._known, self._known)
+        alerts = texts.alerts.find(self._known, self._known)
         if risk is None or alerts is None:
             return None
         return required(risk), dict(required(alerts).points)

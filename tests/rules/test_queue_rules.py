@@ -98,6 +98,13 @@ def test_other_questions_stop_nothing_but_are_due() -> None:
     assert found.next_due_at == at("2023-03-20T23:59:59+01:00")
 
 
+def test_an_answer_is_late_after_its_last_instant() -> None:
+    question = asked("precisions", "2023-03-01T12:00:00+01:00", "2023-03-15T23:59:59+01:00")
+    for now, late in (("2023-03-15T23:59:59+01:00", 0), ("2023-03-16T00:00:00+01:00", 1)):
+        found = case_clock.clock(OPENED, at(now), at(now), (question,), DAYS_OFF)
+        assert (found.overdue, found.next_due_at is None) == (late, bool(late))
+
+
 def test_the_clock_of_a_decided_case_stood_still_at_its_decision() -> None:
     decided, now = at("2023-03-06T10:00:00+01:00"), at("2023-06-01T10:00:00+02:00")
     assert case_clock.clock(OPENED, decided, now, (), DAYS_OFF).working_days == 3
