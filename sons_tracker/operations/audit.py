@@ -243,8 +243,8 @@ async def prepare(con: asyncpg.Connection) -> None:
         " set_config('work_mem', '128MB', true), set_config('jit', 'off', true)",
         f"{TIMEOUT:.0f}s",
     )
-    await con.execute("select pg_advisory_xact_lock($1, 0)", _LOCK, timeout=TIMEOUT)
-    if await con.fetchval("select to_regclass('pg_temp.audit_seen') is null"):
+    made = "select to_regclass('pg_temp.audit_seen') is not null from pg_advisory_xact_lock($1, 0)"
+    if not await con.fetchval(made, _LOCK, timeout=TIMEOUT):
         await con.execute(MADE)
 
 
@@ -277,8 +277,12 @@ async def _count(con: asyncpg.Connection, known: Known, numbers: Sequence[str] |
 
 async def _record(con: asyncpg.Connection, actor: Actor, result: AuditResult) -> None:
     await con.execute(
-        "insert into audit_run (id, at, cause, numbers, law_digest, known_on, stock_on, orders, grants,"
-        " lines, took_ms, person_id, role) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+        "with run as (insert into audit_run (id, at, cause, numbers, law_digest, known_on, stock_on, orders,"
+        " grants, lines, took_ms, person_id, role)"
+        " values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13))"
+        " insert into audit_family (run_id, family, found, opened, reopened, ceased, at_stake_ttc_cents)"
+        " select $1, f.* from unnest($14::text[], $15::int[], $16::int[], $17::int[], $18::int[],"
+        " $19::bigint[]) as f (family, found, opened, reopened, ceased, at_stake)",
         result.id,
         result.at,
         result.cause,
@@ -292,12 +296,6 @@ async def _record(con: asyncpg.Connection, actor: Actor, result: AuditResult) ->
         result.took_ms,
         actor.person_id,
         actor.role,
-    )
-    await con.execute(
-        "insert into audit_family (run_id, family, found, opened, reopened, ceased, at_stake_ttc_cents)"
-        " select $1, f.* from unnest($2::text[], $3::int[], $4::int[], $5::int[], $6::int[], $7::bigint[])"
-        " as f (family, found, opened, reopened, ceased, at_stake)",
-        result.id,
         [tally.family for tally in result.families],
         [tally.found for tally in result.families],
         [tally.opened for tally in result.families],

@@ -37,6 +37,7 @@ from sons_tracker.operations import audit
 from sons_tracker.operations.actors import LOCAL_ADMIN
 from sons_tracker.operations.audit import AuditResult
 from sons_tracker.operations.audit_detectors import Known
+from sons_tracker.operations.audit_followups import OF_GRANTS
 from sons_tracker.rules.families import FAMILIES
 from sons_tracker.settings import Settings
 from tests import factories_orders as make
@@ -198,7 +199,7 @@ async def _hundred(owner: asyncpg.Connection, lines: int) -> float:
         )
         numbers = [row["n"] for row in rows]
         start = time.perf_counter()
-        await audit.run(LOCAL_ADMIN, law.load().law, AT, numbers, "import")
+        await audit.run(LOCAL_ADMIN, law.load().law, AT, numbers, "import", OF_GRANTS)
         taken.append(time.perf_counter() - start)
     return statistics.median(taken)
 
