@@ -69,7 +69,10 @@ ORDERS = """
 -- SN131 again: lost and won by decision
 create or replace function sons.guard_order_facts() returns trigger language plpgsql as $$
 declare
-  lost boolean := new.state = 'rejected' and sons.lost_by_decision(new.id);
+  -- all that it still holds: an order that loses a part of its ESSMS goes on without them
+  lost boolean := new.state = 'rejected' and sons.lost_by_decision(new.id) and not exists (
+    select from sons.claim c where c.order_id = new.id and c.released_at is null
+      and not sons.lost_by_decision(new.id, c.finess_geographique));
   by_review boolean := old.state = 'to_review' and not lost
                        and new.state in ('submitted', 'waiting_referencing', 'rejected');
   asked text := case when new.state = 'validated' then 'advance' else 'solde' end;

@@ -1,13 +1,14 @@
 """The attacks on what a decision does to orders, claims and money: without it, beyond it, by who lost.
 
-Besides the cases of `conflict_attacks`: `due` (its holder's advance is due; decided against it, for all that
-it has), `partial` (the same for one of three ESSMS) and `unheard` (an order whose advance is due, without a
-case); `lapsed` passed its delay; `uncontested` was refused, and is the one side of `alone`.
+Besides the cases of `conflict_attacks`, all decided against their holder: `due` (its advance is due),
+`in_lot` (it is with the bank), `partial` (it is due, and one of three ESSMS is lost). Orders: `unheard` (its
+advance is due, no case), `lapsed` (its delay passed), `uncontested` (refused; the one side of `alone`).
 """
 
 from __future__ import annotations
 
 from tests.db.attack import HIDDEN, Attack
+from tests.db.conflict_attacks import ON_FACTS, STANDS
 from tests.db.life_attacks import (
     ENDS,
     LET_GO,
@@ -95,6 +96,9 @@ ORDERS = (
     ),
     _do(ORDER_FACTS, "SN131", "reviewer", _order("lost holder", "rejected"), lifted=ENDS, note="it_won"),
     _do(
+        ORDER_FACTS, "SN131", "reviewer", _order("partial holder", "rejected"), lifted=ENDS, note="a_part",
+    ),
+    _do(
         ORDER_FACTS, "SN131", "reviewer", _order("closed holder", "rejected"), lifted=ENDS, note="maintained",
     ),
     _do(
@@ -134,6 +138,10 @@ ORDERS = (
     _do(
         OVER, "SN132", "reviewer", _order("due holder", "rejected"), _TAKEN_BACK.format("due holder"),
         _free("due holder"), lifted=(PAYMENT_OVER,), note="rejected_still_planned",
+    ),
+    _do(
+        OVER, "SN132", "reviewer", _order("in_lot holder", "rejected"),
+        _unplan("in_lot holder", "order_ended"), note="rejected_holds_while_money_is_out",
     ),
     _do(WHOLE, "SN014", "reviewer", _order("decided refused", "submitted"), note="revived_without_its_essms"),
     _do(
@@ -203,4 +211,24 @@ POLICIES = (
         note="in_another_role",
     ),
 )  # fmt: skip
-ATTACKS = (*ORDERS, *MONEY, *POLICIES)
+_OTHER_NUMBER = (
+    "insert into sons.conflict_essms select e.conflict_id, '980000028', min(c.finess_geographique)"
+    " from sons.conflict_essms e, sons.claim c where e.conflict_id = {conflict partial}"
+    " and c.order_id = {order partial holder} and c.finess_geographique <> e.finess_geographique group by 1"
+)
+CASES = (
+    _do(
+        ON_FACTS, "SN143", "reviewer", _OTHER_NUMBER, _free("partial holder", INSIDE),
+        "update sons.conflict set state = 'executed' where id = {conflict partial}",
+        note="loser_holds_the_other_number",
+    ),
+    _do(
+        ON_FACTS, "SN143", "reviewer",
+        "update sons.conflict_decision set dropped_at = approved_at, drop_reason = 'Non.'"
+        " where id = {conflict_decision decided}",
+        "update sons.conflict set state = 'open' where id = {conflict decided}",
+        "update sons.conflict set state = 'decided' where id = {conflict decided}",
+        lifted=(STANDS,), note="decision_dropped",
+    ),
+)  # fmt: skip
+ATTACKS = (*ORDERS, *MONEY, *POLICIES, *CASES)

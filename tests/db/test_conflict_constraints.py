@@ -26,7 +26,7 @@ from tests.db.conflict_attacks import ATTACKS, NOT_ATTACKED, OPENINGS, TABLES
 from tests.factories import AT, Account, an_account
 from tests.factories_conflicts import a_conflict
 from tests.factories_disputes import LAW, Dispute, a_dispute, decided_against, heard, propose, view_of
-from tests.factories_endings import lapse
+from tests.factories_endings import an_order_in_lot, lapse
 from tests.factories_life import Told
 
 EVERY = (*ATTACKS, *outcome_attacks.ATTACKS)
@@ -84,6 +84,7 @@ async def world(module_database: Database) -> AsyncIterator[World]:
 
 async def _cases(seen: make.Everything, ars: Account) -> dict[str, Dispute]:
     due, partial = [await lives.an_order_with_due_advance(seen, essms) for essms in (2, 3)]
+    in_lot, *_ = await an_order_in_lot(seen)
     cases = {
         "fresh": await a_dispute(seen),
         "asked": await a_dispute(seen),
@@ -96,6 +97,7 @@ async def _cases(seen: make.Everything, ars: Account) -> dict[str, Dispute]:
         "closed": await a_dispute(seen),
         "due": await decided_against(await heard(await a_dispute(seen, holder=due)), 1),
         "partial": await decided_against(await heard(await a_dispute(seen, holder=partial, shared=1)), 1),
+        "in_lot": await decided_against(await heard(await a_dispute(seen, holder=in_lot)), 1),
     }
     await make_case.ask_precisions(cases["asked"])
     for name in ("asked", "decided"):
@@ -113,6 +115,7 @@ async def _cases(seen: make.Everything, ars: Account) -> dict[str, Dispute]:
         "fresh": "open", "asked": "precisions_asked", "heard": "precisions_asked",
         "corrected": "precisions_asked", "choice": "og_choice", "proposed": "precisions_asked",
         "decided": "decided", "lost": "decided", "closed": "closed", "due": "decided", "partial": "decided",
+        "in_lot": "decided",
     }  # fmt: skip
     return cases
 
