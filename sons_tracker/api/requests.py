@@ -93,7 +93,7 @@ async def request_advance(
     ).opt,
 )
 async def of_order(actor: Caller, order_id: FromPath[str]) -> OrderRequestsOut:
-    """The requests of an order; none for an order that is not visible."""
+    """The requests of an order; an unknown one and another organisation's answer the same 404."""
     found = await requests_filed.requests_of_order(actor, parse_id(order_id, UNKNOWN_ORDER))
     return OrderRequestsOut([request_out(view) for view in found])
 

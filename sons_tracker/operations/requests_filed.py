@@ -20,6 +20,7 @@ from sons_tracker.rules.dossier import Dossier
 from sons_tracker.rules.texts import Law
 from sons_tracker.rules.verdicts import Verdict
 
+UNKNOWN_ORDER = "Aucune commande visible ne porte cet identifiant."
 _UNKNOWN = "Aucune demande visible ne porte cet identifiant."
 
 
@@ -178,9 +179,20 @@ async def find_request(actor: Actor, request_id: UUID) -> RequestView:
 
 
 async def requests_of_order(actor: Actor, order_id: UUID) -> tuple[RequestView, ...]:
-    """The requests of an order, oldest first, inadmissible ones too; none when the order is not visible."""
+    """The requests of an order, oldest first, inadmissible ones too.
+
+    Raises:
+        SonsError: `NOT_FOUND`, the same for an unknown order and for another organisation's.
+    """
     async with transaction(actor.context, read_only=True) as con:
         rows = await con.fetch(_OF_ORDER, actor.role in SEES_ALL, actor.organisation_id, order_id)
+        if not rows and not await con.fetchval(
+            "select 1 from purchase_order where id = $3 and ($1 or supplier_id = $2 or og_id = $2)",
+            actor.role in SEES_ALL,
+            actor.organisation_id,
+            order_id,
+        ):
+            raise SonsError(ErrorCode.NOT_FOUND, UNKNOWN_ORDER)
     return tuple(_view(row) for row in rows)
 
 

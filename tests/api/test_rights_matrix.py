@@ -1,0 +1,163 @@
+"""Every route × every role × {its own, another organisation's, unknown}: what is answered, and alike.
+
+The routes are read from the router, what is expected from `rights_matrix`: a route without a line fails.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+
+from sons_tracker import app as application
+from sons_tracker.api import openapi
+from sons_tracker.api.contract import ANONYMOUS_ROLE, ROLES, Contract
+from tests.api.bodies import body_of
+from tests.api.rights_matrix import ALL, MATRIX, NOBODY, Row
+from tests.api.rights_world import World, make_world
+from tests.databases import Database
+
+UNKNOWN = "00000000-0000-4000-8000-0000000000ff"
+UNKNOWN_FINESS = "010000024"
+ALL_ROLES = (ANONYMOUS_ROLE, *sorted(ROLES))
+ROUTES = {
+    f"{method} {path}": contract
+    for path, method, contract in openapi.routes(
+        application.create_app(Database("", "", "", None, "").settings, connect=False)
+    )
+}
+# What a route finds by a word or a number of its own, not by an identifier of ours.
+PUBLIC_OBJECTS = {
+    "asset": "page.css", "problem": "not_found", "parameter": "MS1-V1.bareme", "dispositif": "MS1-V1",
+}  # fmt: skip
+# An ESSMS that no extraction shows is answered as such (200), and what is engaged on it: no 404 is due.
+ANSWERS_UNKNOWN = {"GET /api/v1/essms/{finess}"}
+# What must be asked where the example of the contract would not do.
+QUERIES = {"GET /api/v1/finess/differences": {"earlier": "2022-01-03", "later": "2023-01-03"}}
+BODIES = {
+    "POST /api/v1/webhooks/{webhook_id}/replay": {
+        "since": "2023-03-01T00:00:00+01:00",
+        "until": "2023-03-02T00:00:00+01:00",
+    }
+}
+# The body names what is not there, or is not one's own: an OG simulates for itself only.
+NAMED_IN_THE_BODY = {"POST /api/v1/saved-views/removal": 404, "POST /api/v1/simulations": 403}
+_keys = itertools.count(1)
+
+
+@pytest.fixture(scope="module")
+async def asked(
+    module_database: Database, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[tuple[httpx.AsyncClient, World]]:
+    """The application, and a world where each role has something of its own."""
+    world = await make_world(tmp_path_factory.mktemp("rights"))
+    app = application.create_app(module_database.settings, connect=False)
+    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://sons.test") as client:
+        yield client, world
+
+
+def test_every_route_has_its_line_and_every_line_its_route() -> None:
+    assert sorted(ROUTES) == sorted(MATRIX)
+
+
+@pytest.mark.parametrize("route", sorted(MATRIX))
+def test_the_table_says_whom_the_contract_admits(route: str) -> None:
+    row, access = MATRIX[route], ROUTES[route].access
+    admitted = access.roles if access.reads_token else frozenset(ALL_ROLES)
+    assert row.who == admitted
+    assert set(row.objects) == set(re.findall(r"\{(\w+)\}", route))
+    assert (row.relation == NOBODY) is (not row.objects)
+    assert not access.reads_token or row.relation != ALL or row.who <= ROLES
+
+
+async def ask(
+    client: httpx.AsyncClient, world: World, route: str, role: str, names: dict[str, str]
+) -> httpx.Response:
+    method, _, path = route.partition(" ")
+    contract: Contract = ROUTES[route]
+    headers = dict(world.headers(role))
+    if contract.headers:
+        headers["Idempotency-Key"] = f"matrix-{next(_keys)}"
+    body = BODIES.get(route) or body_of(contract, role)
+    sent: dict[str, Any] = {} if body is None else {"json": body}
+    return await client.request(
+        method, path.format(**names), headers=headers, params=QUERIES.get(route, {}), **sent
+    )
+
+
+def named(row: Row, objects: Any) -> dict[str, str]:
+    """The values of the path; unknown where nothing is given."""
+    nothing = {"finess": UNKNOWN_FINESS, "essms": UNKNOWN_FINESS}
+    return {p: objects.get(name, nothing.get(name, UNKNOWN)) for p, name in row.objects.items()}
+
+
+def told(answer: httpx.Response, names: dict[str, str]) -> tuple[Any, ...]:
+    """What an answer tells, but for the identifiers that were asked and the number of the incident."""
+    text = answer.text
+    for value in names.values():
+        text = text.replace(value, "·")
+    sent = {name for name in answer.headers if name != "content-length"}
+    return answer.status_code, re.sub(r'"instance":"[^"]*"', "", text), sent
+
+
+@pytest.mark.scoreboard(9)
+@pytest.mark.parametrize("route", sorted(MATRIX))
+async def test_each_role_reaches_its_own_and_nothing_else(
+    asked: tuple[httpx.AsyncClient, World], route: str
+) -> None:
+    client, world = asked
+    row, contract = MATRIX[route], ROUTES[route]
+    for role in ALL_ROLES:
+        mine = {**PUBLIC_OBJECTS, **world.objects.get(role, {}), **world.shared}
+        theirs = {**mine, **world.others.get(role, {}), **world.shared}
+        if role not in row.who:
+            expected = 401 if role == ANONYMOUS_ROLE else 403
+            for objects in (mine, theirs, {}):
+                answer = await ask(client, world, route, role, named(row, objects))
+                assert answer.status_code == expected, (role, answer.text)
+            continue
+        if row.objects and route not in ANSWERS_UNKNOWN:
+            nothing = named(row, {})
+            unknown = await ask(client, world, route, role, nothing)
+            assert unknown.status_code == 404, (role, unknown.text)
+            if not row.reaches_all(role):
+                foreign = named(row, theirs)
+                refused = await ask(client, world, route, role, foreign)
+                assert told(refused, foreign) == told(unknown, nothing), role
+                for parameter in list(foreign)[1:]:  # one's own case, and somebody else's piece of it
+                    crossed = {**named(row, mine), parameter: foreign[parameter]}
+                    answer = await ask(client, world, route, role, crossed)
+                    assert answer.status_code == 404, (role, parameter, answer.text)
+            else:
+                await reached(client, world, route, role, named(row, theirs), contract)
+        await reached(client, world, route, role, named(row, mine), contract)
+
+
+async def reached(
+    client: httpx.AsyncClient,
+    world: World,
+    route: str,
+    role: str,
+    names: dict[str, str],
+    contract: Contract,
+) -> None:
+    """What the role may reach answers as its contract announces; an act may be too late or too early."""
+    answer = await ask(client, world, route, role, names)
+    if route.startswith("GET "):
+        assert answer.status_code in (set(contract.answers) or {200, 303, 307}), (role, answer.text)
+    else:
+        possible = {*contract.answers, 409, 422, NAMED_IN_THE_BODY.get(route, 409)}
+        assert answer.status_code in possible, (role, answer.text)
+        announced = {error.value.code for error in contract.all_errors()}
+        assert answer.status_code in contract.answers or answer.json()["code"] in announced, answer.text
+
+
+def test_the_size_of_the_matrix() -> None:
+    cells = sum(3 if row.objects else 1 for row in MATRIX.values()) * len(ALL_ROLES)
+    print(f"{len(MATRIX)} routes, {len(ALL_ROLES)} roles, {cells} cells")
+    assert cells > 2_000
