@@ -128,6 +128,7 @@ async def list_all(request: Request[Any, Any, Any], actor: Caller) -> AuditsOut:
         "Lire un audit",
         tag=_TAG,
         description="Ce qu'il a examiné, sous quel droit, et ce que chaque famille a donné.",
+        path={"audit_id": "Identifiant de l'audit."},
         answers={200: Answer("L'audit.", AuditOut)},
         errors=(ErrorCode.NOT_FOUND, ErrorCode.UNAVAILABLE),
         examples=(Example("inconnu", "Un audit inconnu", 404, path={"audit_id": _NOBODY}, role="reviewer"),),
