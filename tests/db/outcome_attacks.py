@@ -71,6 +71,7 @@ _NAMED = (
 )
 OUTSIDE = _NAMED.format("not in")
 INSIDE = _NAMED.format("in")
+OF_ADVANCE = "and payment_id in (select id from sons.payment where kind = 'advance')"
 _TAKEN_BACK = (
     "update sons.payment set state = 'planned', due_ttc_cents = null, due_at = null"
     " where order_id = {{order {}}} and state = 'due'"
@@ -81,9 +82,10 @@ _ENDED = (
 )
 _PLAN = (
     "insert into sons.payment (order_id, supplier_id, og_id, kind, state, version, amount_ttc_cents,"
-    " order_advance_ttc_cents, order_solde_ttc_cents, condition) select o.id, o.supplier_id, o.og_id,"
-    " 'advance', 'planned', 1, o.advance_ttc_cents, o.advance_ttc_cents, o.solde_ttc_cents, 'x'"
-    " from sons.purchase_order o where o.id = {{order {}}}"
+    " order_advance_ttc_cents, order_solde_ttc_cents, condition) select o.id, o.supplier_id, o.og_id, k,"
+    " 'planned', 1, case k when 'advance' then o.advance_ttc_cents else o.solde_ttc_cents end,"
+    " o.advance_ttc_cents, o.solde_ttc_cents, 'x'"
+    " from sons.purchase_order o, unnest(array['advance', 'solde']) as k where o.id = {{order {}}}"
 )
 
 ORDERS = (
@@ -143,7 +145,10 @@ ORDERS = (
         OVER, "SN132", "reviewer", _order("in_lot holder", "rejected"),
         _unplan("in_lot holder", "order_ended"), note="rejected_holds_while_money_is_out",
     ),
-    _do(WHOLE, "SN014", "reviewer", _order("decided refused", "submitted"), note="revived_without_its_essms"),
+    _do(
+        WHOLE, "SN014", "reviewer", _order("decided refused", "submitted"), _PLAN.format("decided refused"),
+        note="revived_without_its_essms",
+    ),
     _do(
         WHOLE, "SN014", "reviewer", _order("decided holder", "rejected"), _free("decided holder"),
         _order("decided refused", "submitted"), _take("decided refused"), note="revived_unpaid",
@@ -173,7 +178,8 @@ MONEY = (
         note="half_taken_by_decision",
     ),
     _do(
-        PLANNED, "SN139", "reviewer", _unplan("due holder", "order_ended"), note="ended_before_it_is_rejected"
+        PLANNED, "SN139", "reviewer", _unplan("due holder", "order_ended", OF_ADVANCE),
+        note="ended_before_it_is_rejected",
     ),
 )  # fmt: skip
 
