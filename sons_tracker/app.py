@@ -127,7 +127,7 @@ def _life(settings: Settings) -> Callable[[Litestar], AbstractAsyncContextManage
         async with open_database(settings) as opened:
             await engine.start(opened.app_dsn, role=opened.app_role)
             try:
-                async with scheduler.running(), relay.running(settings):
+                async with scheduler.running(heads=settings.journal_heads), relay.running(settings):
                     yield
             finally:
                 await engine.stop()

@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.interval import IntervalTrigger
@@ -16,13 +17,15 @@ from sons_tracker.db.migrate import schema_is_current
 from sons_tracker.operations.actors import SCHEDULER
 from sons_tracker.operations.clock import business_instant
 from sons_tracker.operations.deadlines import tick
+from sons_tracker.operations.sealing import keep
 
 TICK_SECONDS = 15.0
 
 
 @asynccontextmanager
-async def running(seconds: float = TICK_SECONDS) -> AsyncIterator[None]:
-    """Ticks every `seconds` on the business clock until leaving; the batch under way is seen through.
+async def running(seconds: float = TICK_SECONDS, *, heads: Path | None = None) -> AsyncIterator[None]:
+    """Ticks every `seconds` on the business clock until leaving; the batch under way is seen through. Then
+    seals the journal, whose heads go to the file `heads` among others.
 
     A UTC interval and no cron: a cron in Paris time skips or doubles its hour twice a year. A late tick
     still runs, late ones run as one, and two never overlap.
@@ -35,7 +38,10 @@ async def running(seconds: float = TICK_SECONDS) -> AsyncIterator[None]:
                 if not await schema_is_current(con):
                     return  # /readyz says so; there is nothing to fire before `migrate`
                 at = await business_instant(con)
-            await tick(at, stop=leaving)
+            try:
+                await tick(at, stop=leaving)
+            finally:  # a deadline that fails is no reason to leave the journal unsealed
+                await keep(at, heads, stop=leaving)
 
     clock = AsyncIOScheduler(timezone=UTC)
     clock.add_job(

@@ -45,6 +45,8 @@ class Settings:
     mail_from: str | None
     webhooks_on_loopback: bool
     """A sandbox may send webhooks to its own machine, in plain HTTP: for trying them out."""
+    journal_heads: Path | None
+    """The file to which the heads of the journal are appended, outside of what the database's keepers hold."""
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Settings:
@@ -91,6 +93,9 @@ class Settings:
             smtp_url=smtp_url,
             mail_from=mail_from,
             webhooks_on_loopback=on_loopback == "1",
+            journal_heads=Path(given["SONS_JOURNAL_HEADS"]).absolute()
+            if "SONS_JOURNAL_HEADS" in given
+            else None,
         )
 
 

@@ -20,6 +20,7 @@ from sons_tracker.cli import (
     finess,
     forecast,
     instruction,
+    journal,
     law,
     lots,
     measures,
@@ -78,6 +79,7 @@ app.add_typer(recoveries.ledger, name="ledger")
 app.add_typer(webhooks.app, name="webhook")
 app.add_typer(webhooks.notices, name="notice")
 app.add_typer(feeds.app, name="feed")
+app.add_typer(journal.app, name="journal")
 app.add_typer(queue.app, name="queue")
 app.add_typer(alerts.app, name="alert")
 app.add_typer(samples.app, name="sample")

@@ -167,6 +167,11 @@ EVENTS: dict[str, Event] = {
         mailed=True,
     ),
     "webhook.ping": Event("Essai d'un webhook"),
+    "journal.head": Event(
+        "Dernier sceau du journal",
+        "Gardez ce message : il prouve, plus tard, que le journal n'a pas été réécrit.",
+        mailed=True,
+    ),
 }
 """The closed list. Adding one is adding its line; `announce` refuses any other name."""
 

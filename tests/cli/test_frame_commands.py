@@ -301,6 +301,11 @@ COMMANDS = (
     ("audit",),
     ("audit", "explain"),
     ("audit", "measure"),
+    ("journal",),
+    ("journal", "seal"),
+    ("journal", "head"),
+    ("journal", "export"),
+    ("journal", "verify"),
     ("audit", "run"),
     ("audit", "show"),
 )
