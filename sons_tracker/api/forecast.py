@@ -28,7 +28,9 @@ _XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 class ForecastQuery(Strict, frozen=True, kw_only=True):
     """Dimensions et filtres ; « by » en cite une ou plusieurs, séparées par des virgules."""
 
-    by: Annotated[str, Meta(max_length=60, examples=["month,dispositif"])] = "month"
+    by: Annotated[str, Meta(max_length=60, pattern="^[a-z_, ]*(?!\\n)$", examples=["month,dispositif"])] = (
+        "month"
+    )
     month_from: Day | None = None
     month_to: Day | None = None
     dispositif: Code | None = None
@@ -79,7 +81,7 @@ class ForecastOut(msgspec.Struct, frozen=True):
         " commandes. « format » donne du JSON, du CSV ou un classeur XLSX.",
         query=ForecastQuery,
         answers={200: Answer("La prévision.", ForecastOut)},
-        errors=(ErrorCode.UNAVAILABLE,),
+        errors=(ErrorCode.NOT_FOUND, ErrorCode.UNAVAILABLE),
     ).opt,
 )
 async def show(request: Request[Any, Any, Any], actor: Caller) -> Response[bytes]:

@@ -13,6 +13,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from typing import Annotated, Any, TypeVar
+from urllib.parse import unquote_to_bytes
 
 import msgspec
 from litestar import Request
@@ -149,6 +150,7 @@ def read_query(request: Request[Any, Any, Any], type_: type[T]) -> T:
     contract = contract_of(request.route_handler)
     if contract is not None and contract.query is not type_:
         raise TypeError(f"the contract of {request.url.path} does not announce {type_!r}")
+    _check_utf8(request.scope["query_string"])
     pairs = list(request.query_params.multi_items())
     repeated = tuple(
         Fault(f"?{faults.show(name)}", "Ce paramètre est donné plusieurs fois.")
@@ -234,6 +236,15 @@ def parse(body: bytes) -> object:
     if repeated:
         raise _malformed("Un champ est donné plusieurs fois dans le même objet.", repeated)
     return plain
+
+
+def _check_utf8(query: bytes) -> None:
+    # The framework puts U+FFFD where a byte is no UTF-8: what was asked would not be what is read.
+    try:
+        unquote_to_bytes(query).decode("utf-8")
+    except UnicodeDecodeError:
+        problem = "Les paramètres de l'adresse ne sont pas en UTF-8."
+        raise SonsError(ErrorCode.INVALID_REQUEST, problem, (Fault("?", problem),)) from None
 
 
 def _check_media_type(request: Request[Any, Any, Any]) -> None:

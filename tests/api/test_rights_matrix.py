@@ -36,14 +36,8 @@ PUBLIC_OBJECTS = {
 }  # fmt: skip
 # An ESSMS that no extraction shows is answered as such (200), and what is engaged on it: no 404 is due.
 ANSWERS_UNKNOWN = {"GET /api/v1/essms/{finess}"}
-# What must be asked where the example of the contract would not do.
+# What the query must say where a default would not do.
 QUERIES = {"GET /api/v1/finess/differences": {"earlier": "2022-01-03", "later": "2023-01-03"}}
-BODIES = {
-    "POST /api/v1/webhooks/{webhook_id}/replay": {
-        "since": "2023-03-01T00:00:00+01:00",
-        "until": "2023-03-02T00:00:00+01:00",
-    }
-}
 # The body names what is not there, or is not one's own: an OG simulates for itself only.
 NAMED_IN_THE_BODY = {"POST /api/v1/saved-views/removal": 404, "POST /api/v1/simulations": 403}
 _keys = itertools.count(1)
@@ -83,7 +77,7 @@ async def ask(
     headers = dict(world.headers(role))
     if contract.headers:
         headers["Idempotency-Key"] = f"matrix-{next(_keys)}"
-    body = BODIES.get(route) or body_of(contract, role)
+    body = body_of(contract, role)
     sent: dict[str, Any] = {} if body is None else {"json": body}
     return await client.request(
         method, path.format(**names), headers=headers, params=QUERIES.get(route, {}), **sent
