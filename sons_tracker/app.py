@@ -10,7 +10,7 @@ from litestar import Litestar
 from litestar.di import Provide
 from litestar.handlers import HTTPRouteHandler
 
-from sons_tracker import scheduler
+from sons_tracker import logs, scheduler
 from sons_tracker.api import (
     alerts,
     amendments,
@@ -45,6 +45,7 @@ from sons_tracker.api import (
     va,
     webhooks,
 )
+from sons_tracker.api.access_log import Application
 from sons_tracker.api.contract import contract_of
 from sons_tracker.api.problems import handle_exception
 from sons_tracker.api.security import add_headers, authorise, current_actor, is_automatic
@@ -98,7 +99,7 @@ def create_app(settings: Settings, *, connect: bool = True) -> Litestar:
     Raises:
         TypeError: a route without a contract, a duplicate schema name: found here, not in production.
     """
-    app = Litestar(
+    app = Application(
         route_handlers=list(HANDLERS),
         guards=[authorise],
         dependencies={"actor": Provide(current_actor)},
@@ -118,7 +119,10 @@ def create_app(settings: Settings, *, connect: bool = True) -> Litestar:
 
 def from_environment() -> Litestar:
     """The factory for a server of one's own: `uvicorn --factory sons_tracker.app:from_environment`."""
-    return create_app(Settings.from_env(os.environ))
+    settings = Settings.from_env(os.environ)
+    asked = settings.safeguards
+    logs.configure(asked.log_level, asked.log_format, secrets=settings.secrets)
+    return create_app(settings)
 
 
 def _life(settings: Settings) -> Callable[[Litestar], AbstractAsyncContextManager[None]]:

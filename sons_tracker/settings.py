@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Literal
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
+from sons_tracker import safeguards
 from sons_tracker.errors import ErrorCode, Fault, SonsError
+from sons_tracker.safeguards import Safeguards
 
 Instance = Literal["sandbox", "real"]
 
@@ -47,6 +49,13 @@ class Settings:
     """A sandbox may send webhooks to its own machine, in plain HTTP: for trying them out."""
     journal_heads: Path | None
     """The file to which the heads of the journal are appended, outside of what the database's keepers hold."""
+    safeguards: Safeguards
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What no log line may show: the passwords of the addresses, and what else is kept off `repr`."""
+        hidden = [getattr(self, one.name) for one in fields(self) if not one.repr]
+        return tuple(_secret_of(value) for value in hidden if isinstance(value, str) and value)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Settings:
@@ -76,6 +85,9 @@ class Settings:
         on_loopback = given.get("SONS_WEBHOOKS_LOOPBACK", "0")
         if on_loopback not in {"0", "1"} or (on_loopback == "1" and asked != "sandbox"):
             faults.append(Fault("SONS_WEBHOOKS_LOOPBACK", "0, ou 1 sur une instance de démonstration."))
+        protection = safeguards.read(given, faults, real=asked != "sandbox")
+        if asked == "real":
+            faults += safeguards.refused_in_production(given)
         if faults:
             said = " ".join(f"{fault.where} : {fault.message}" for fault in faults)
             raise SonsError(
@@ -93,10 +105,18 @@ class Settings:
             smtp_url=smtp_url,
             mail_from=mail_from,
             webhooks_on_loopback=on_loopback == "1",
+            safeguards=protection,
             journal_heads=Path(given["SONS_JOURNAL_HEADS"]).absolute()
             if "SONS_JOURNAL_HEADS" in given
             else None,
         )
+
+
+def _secret_of(value: str) -> str:
+    try:
+        return unquote(urlsplit(value).password or "") if "://" in value else value
+    except ValueError:
+        return value
 
 
 def _port(text: str, faults: list[Fault]) -> int:

@@ -43,13 +43,15 @@ class Database:
     @property
     def settings(self) -> Settings:
         """Settings of a process that works on this database, on loopback, as a sandbox."""
-        return Settings.from_env({**self.environ, "SONS_INSTANCE": "sandbox", "HOME": tempfile.gettempdir()})
+        reached = {name: value for name, value in self.environ.items() if not name.startswith("SONS_RATE_")}
+        return Settings.from_env({**reached, "SONS_INSTANCE": "sandbox", "HOME": tempfile.gettempdir()})
 
     @property
     def environ(self) -> dict[str, str]:
-        """What a child process needs to work on this database."""
+        """What a child process needs to work on this database: in silence, and as fast as it can."""
         app_url = {} if self.app_role else {"DATABASE_APP_URL": self.app_dsn}
-        return {"DATABASE_URL": self.owner_dsn, **app_url}
+        wide = {"SONS_RATE_ACCOUNT": "999999/1", "SONS_RATE_ADDRESS": "999999/1", "SONS_LOG_LEVEL": "warning"}
+        return {"DATABASE_URL": self.owner_dsn, **app_url, **wide}
 
     async def connect_owner(self) -> asyncpg.Connection:
         """A connection as the account that migrates; the caller closes it.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-import traceback
 from collections.abc import Sequence
 
 import typer
@@ -13,6 +12,7 @@ import typer
 from sons_tracker.cli import (
     alerts,
     audit,
+    case_documents,
     clock,
     conflicts,
     endings,
@@ -87,6 +87,8 @@ app.command("forecast")(forecast.forecast)
 app.add_typer(audit.app, name="audit")
 audit.app.command("measure")(measures.measure)
 app.add_typer(conflicts.app, name="conflict")
+conflicts.app.command("graph")(case_documents.graph)
+conflicts.app.command("evidence")(case_documents.evidence)
 
 
 def main() -> None:
@@ -129,8 +131,10 @@ def _closed_early() -> int:
 
 
 def _unforeseen(error: Exception) -> SonsError:
+    from sons_tracker.logs import trace_of
+
     with tempfile.NamedTemporaryFile(
         "w", prefix="sons-tracker-", suffix=".log", delete=False, encoding="utf-8"
     ) as kept:
-        traceback.print_exception(error, file=kept)
+        kept.write("\n".join((*trace_of(error), "")))
     return SonsError(ErrorCode.INTERNAL, f"Le détail de l'erreur est dans « {kept.name} ».")

@@ -167,6 +167,7 @@ async def instance(settings: Settings | None = None) -> AsyncIterator[OpenDataba
     from sons_tracker.db.embedded import open_database
 
     asked = settings or Settings.from_env(os.environ)
+    log_as(asked)
     async with open_database(asked) as opened:
         await prepare(opened, asked)
         await engine.start(opened.app_dsn, role=opened.app_role)
@@ -174,6 +175,14 @@ async def instance(settings: Settings | None = None) -> AsyncIterator[OpenDataba
             yield opened
         finally:
             await engine.stop()
+
+
+def log_as(settings: Settings) -> None:
+    """From here on, what the process says of itself goes to standard error, as the settings ask."""
+    from sons_tracker import logs
+
+    asked = settings.safeguards
+    logs.configure(asked.log_level, asked.log_format, secrets=settings.secrets)
 
 
 async def prepare(opened: OpenDatabase, settings: Settings) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import signal
 import socket
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sons_tracker.cli.frame import Json, emit, prepare, run
+from sons_tracker.cli.frame import Json, emit, log_as, prepare, run
 from sons_tracker.errors import ErrorCode, SonsError
 from sons_tracker.settings import Settings
 
@@ -31,7 +30,7 @@ def serve(
     """Sert l'interface de programmation, sur une base embarquée ou sur DATABASE_URL."""
     given = {"SONS_HOST": host, "SONS_PORT": port}
     settings = Settings.from_env({**os.environ, **{name: value for name, value in given.items() if value}})
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    log_as(settings)
     # Before the database: a port in use is known at once.
     with _listen(settings.host, settings.port) as listener:
         address = f"[{settings.host}]" if ":" in settings.host else settings.host
@@ -101,7 +100,7 @@ async def _serve(settings: Settings, listener: socket.socket, ready: Callable[[]
                 raise
             # Served all the same: /readyz says why, and an orchestrator waits for the migration.
             print(f"{error.detail} {error.remedy}", file=sys.stderr)
-        server = Server(_configuration(create_app(settings)))
+        server = Server(_configuration(create_app(settings), settings))
         # uvicorn ends cleanly on a signal, then raises it again: ignored here, the database is left too.
         for received in (signal.SIGTERM, signal.SIGINT):
             signal.signal(received, signal.SIG_IGN)
@@ -110,13 +109,14 @@ async def _serve(settings: Settings, listener: socket.socket, ready: Callable[[]
         raise SonsError(ErrorCode.UNAVAILABLE, "Le service n'a pas pu démarrer ; le journal dit pourquoi.")
 
 
-def _configuration(app: object) -> uvicorn.Config:
+def _configuration(app: object, settings: Settings) -> uvicorn.Config:
     import uvicorn
 
     return uvicorn.Config(
         app,  # type: ignore[arg-type]
-        # Nobody's word is taken for the client's address: a proxy in front is a decision of its own.
-        proxy_headers=False,
+        # Nobody's word is taken for the client's address, but for that of the proxies that are named.
+        proxy_headers=bool(settings.safeguards.proxies),
+        forwarded_allow_ips=list(settings.safeguards.proxies),
         server_header=False,
         access_log=False,
         log_config=None,
