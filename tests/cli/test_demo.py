@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import sys
 from collections.abc import AsyncIterator, Mapping
 from datetime import date
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from sons_tracker.cli.demonstration.conflicts import CONFLICTS
+from sons_tracker.cli.demonstration.journal import JOURNAL
 from sons_tracker.cli.demonstration.lives import LIVES
 from sons_tracker.cli.demonstration.stories import STORIES
 from sons_tracker.cli.demonstration.telling import typeset
@@ -43,7 +45,7 @@ async def test_amounts_are_those_of_the_source_documents_twice(empty: Database):
         code, out, err = await demo(empty.environ, "--json")
         assert (code, err) == (0, "")
         told = {story["title"]: story for story in json.loads(out)}
-        assert len(told) == len(STORIES) + len(CONFLICTS) + len(LIVES)
+        assert len(told) == len(STORIES) + len(CONFLICTS) + len(LIVES) + len(JOURNAL)
         assert all(story["as_expected"] for story in told.values())
         assert told["Une commande de 35 ESSMS"]["totals_ttc"] == ["43120.00"]  # S0:1304
         assert told["Une commande de 72 ESSMS"]["totals_ttc"] == ["88704.00"]  # S0:1326
@@ -80,7 +82,35 @@ async def test_it_reads_in_french_on_80_columns(empty: Database):
         "19 décembre 2024, 14 h 00",
     ):
         assert said in out
+    flowing = " ".join(out.split())
+    assert "aucune anomalie à elle seule ; 1 anomalie devant la tête publiée" in flowing
     assert not [line for line in out.splitlines() if line.strip().startswith((":", "»", ";"))]
+
+
+_IBAN = re.compile(r"\b[A-Z]{2}\d{2}[0-9A-Z]{11,30}\b")
+_EMAIL = re.compile(r"[\w.+-]+@[\w-]+\.\w")
+
+
+async def test_its_journal_names_nobody(empty: Database):
+    """Personal data stay outside the chain: what is sealed for ever holds identifiers and amounts."""
+    code, _, err = await demo(empty.environ, "--json")
+    assert (code, err) == (0, "")
+    con = await empty.connect_superuser()
+    try:
+        names = [row[0] for row in await con.fetch("select name from sons.person")]
+        rows = await con.fetch("select action, object_id || ' ' || facts::text as told from sons.journal")
+    finally:
+        await con.close()
+    assert len(rows) > 200
+    assert len({row["action"] for row in rows}) > 40
+    names += ["Dominique Exemple", "Camille Exemple"]  # who signs is no member of anything
+    found = {
+        (row["action"], said)
+        for row in rows
+        for said in (*(n for n in names if n in row["told"]), *_IBAN.findall(row["told"]),
+                     *_EMAIL.findall(row["told"]))
+    }  # fmt: skip
+    assert found == set()
 
 
 async def test_a_base_that_serves_is_left_alone(clone: Database, database: Database):
