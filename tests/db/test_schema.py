@@ -20,6 +20,8 @@ CONSTANTS = {
     "conflict_transition",
     "reservation_transition",
 }  # fmt: skip
+# Under row-level security and closed to the application, which reads and writes them through functions.
+WITHOUT_POLICY: dict[str, str] = {}
 READ_BY_ALL = REGISTERS | CONSTANTS | {"instance", "law_enactment"}
 
 # Columns that fill themselves, each with its reason. None may hold a date, a state or an amount of the law.
@@ -82,6 +84,45 @@ async def test_every_table_with_an_organisations_data_forces_row_level_security(
     unforced = {row["relname"] for row in rows if not row["forced"]}
     assert unforced <= REGISTERS | CONSTANTS
     assert {"person", "journal", "deadline", "idempotency"} <= {row["relname"] for row in rows} - unforced
+
+
+async def test_every_table_under_row_level_security_has_a_policy_for_the_application(
+    owner: asyncpg.Connection,
+) -> None:
+    """Without a policy a table is closed to all; with one that names no caller it is open to all."""
+    rows = await owner.fetch(
+        "select c.relname, count(p.policyname) as policies from pg_class c"
+        " left join pg_policies p on p.schemaname = 'sons' and p.tablename = c.relname"
+        "  and p.roles && array['sons_app', 'public']::name[]"
+        " where c.relnamespace = 'sons'::regnamespace and c.relkind in ('r', 'p') and c.relforcerowsecurity"
+        " group by c.relname"
+    )
+    assert len(rows) > 40
+    assert {row["relname"] for row in rows if not row["policies"]} <= set(WITHOUT_POLICY)
+
+
+async def test_the_application_writes_nothing_that_is_open_to_everyone(owner: asyncpg.Connection) -> None:
+    """What every organisation reads without a condition, no request writes but by a policy on its author."""
+    rows = await owner.fetch(
+        "select c.relname from pg_class c where c.relnamespace = 'sons'::regnamespace"
+        " and c.relkind in ('r', 'p') and not c.relforcerowsecurity"
+        " and exists (select from unnest(array['insert', 'update', 'delete', 'truncate']) as r"
+        "  where has_table_privilege('sons_app', c.oid, r))"
+    )
+    assert {row["relname"] for row in rows} <= REGISTERS
+    truncated = await owner.fetch(
+        "select relname from pg_class where relnamespace = 'sons'::regnamespace and relkind in ('r', 'p')"
+        " and has_table_privilege('sons_app', oid, 'truncate')"
+    )
+    assert truncated == []
+
+
+async def test_the_application_owns_nothing_of_any_kind(owner: asyncpg.Connection) -> None:
+    owned = await owner.fetch(
+        "select classid::regclass::text, objid from pg_shdepend where refobjid = 'sons_app'::regrole"
+        " and deptype = 'o' and dbid = (select oid from pg_database where datname = current_database())"
+    )
+    assert owned == []
 
 
 async def test_nobody_escapes_row_level_security_and_the_application_owns_nothing(
