@@ -94,6 +94,8 @@ _IN_SCOPE = """
 _LOCKED = """
 select id, state from conflict where id = any($1::uuid[]) order by family, pair_key for no key update
 """
+# What is decided is executed as it was decided: nothing is added before it is closed; a later run tells it.
+_LEFT = "delete from audit_telling where id = any($1::uuid[])"
 _FOUND_AGAIN = """
 update conflict k set last_found_at = greatest($1, k.opened_at), ceased_at = null,
   at_stake_ttc_cents = c.at_stake, state = case k.state when 'closed' then 'open' else k.state end
@@ -143,7 +145,7 @@ _ESSMS = """
 insert into conflict_essms (conflict_id, finess_geographique, counterpart)
 select distinct on (c.id, f.finess) c.id, f.finess, f.counterpart
 from audit_found f join audit_case c on c.found_as = f.family and c.pair_key = f.pair_key
-where c.opened or c.known_id is not null
+where c.opened or exists (select from audit_telling t where t.id = c.id)
 order by c.id, f.finess, f.counterpart
 on conflict on constraint conflict_essms_pkey do nothing
 """
@@ -217,6 +219,10 @@ async def write_cases(
     ceased: list[tuple[str, UUID]] = []
     if moved or ceasing:
         locked = await con.fetch(_LOCKED, [*moved, *ceasing], timeout=TIMEOUT)
+        decided = {row["id"] for row in locked if row["state"] in ("decided", "executed")}
+        if decided:
+            await con.execute(_LEFT, sorted(decided), timeout=TIMEOUT)
+            moved = [case for case in moved if case not in decided]
         closed = {row["id"] for row in locked if row["state"] == "closed"} & set(moved)
         await _drop_decisions(con, by, closed)
         again = await con.fetch(_FOUND_AGAIN, by.at, moved, timeout=TIMEOUT)

@@ -34,6 +34,9 @@ select s.side, s.kind, s.order_id, o.number as order_number, o.state as order_st
        exists (select from claim c join conflict_essms e on e.conflict_id = s.conflict_id
                and c.finess_geographique in (e.finess_geographique, e.counterpart)
                where c.order_id = s.order_id and c.released_at is null) as holds,
+       exists (select from claim c join conflict_essms e on e.conflict_id = s.conflict_id
+               and c.finess_geographique in (e.finess_geographique, e.counterpart)
+               where c.order_id = s.order_id and c.release_reason = 'decided') as lost,
        exists (select from payment p where p.order_id = s.order_id and p.state = 'in_lot') as in_lot
 from conflict_side s left join purchase_order o on o.id = s.order_id
 where s.conflict_id = $1 order by s.side

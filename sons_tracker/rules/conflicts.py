@@ -41,8 +41,8 @@ _PRACTICE = "Conflits entre éditeurs, pages publiques de l'ASP (valeur à confi
 
 @dataclass(frozen=True, slots=True)
 class CaseSide:
-    """One of the two acts. Of an order: its number, state and parties, whether it holds ESSMS of the case and
-    whether a payment of it is with the bank; of a grant, its reference alone."""
+    """One of the two acts. Of an order: its number, state and parties, whether it holds ESSMS of the case,
+    has lost some by a decision that was executed, has a payment with the bank; of a grant, its reference."""
 
     side: int
     kind: str
@@ -53,6 +53,7 @@ class CaseSide:
     og_id: UUID | None
     grant_reference: str | None
     holds: bool
+    lost: bool
     in_lot: bool
 
 
@@ -301,6 +302,14 @@ def _against_decision(
             f"Nommer {wanted} partie(s) du dossier." if wanted else "Ne nommer aucune partie refusée.",
         )
         return
+    for side in case.orders if wanted == 1 else ():
+        if side.side not in refused and side.lost and not side.holds:
+            yield Reason(
+                f"La commande {side.order_number} a perdu ces ESSMS par une décision exécutée : elle ne peut"
+                " les reprendre, et personne ne les tiendrait.",
+                "Refuser les deux, ou maintenir ; le fournisseur dépose alors une nouvelle commande.",
+                "C17",
+            )
     for question in case.questions:
         if question.kind == "choice" and question.is_open and not question.heard(at):
             yield Reason(

@@ -80,8 +80,8 @@ async def events(case: Any) -> list[str]:
     return [row["event"] for row in rows]
 
 
-async def close(case: Any) -> None:
-    """Brings a case to its end past its procedure, which is another test's."""
+async def close(case: Any, upto: str = "closed") -> None:
+    """Brings a case to its end, or to the state before, past its procedure, which is another test's."""
     reviewer = await an_account("reviewer")
     async with transaction(reviewer.actor.context) as con:
         await con.execute(
@@ -96,6 +96,8 @@ async def close(case: Any) -> None:
         await con.execute(approved, case["id"], AT, reviewer.actor.person_id)
         for state in ("decided", "executed", "closed"):
             await con.execute("update conflict set state = $2 where id = $1", case["id"], state)
+            if state == upto:
+                return
 
 
 async def test_a_case_says_who_was_first_and_the_law_that_answers() -> None:
@@ -296,3 +298,25 @@ async def test_who_may_audit() -> None:
     with pytest.raises(SonsError) as unknown:
         await audit.run(LOCAL_ADMIN, LAW, AT, families=("bad_luck",))
     assert unknown.value.code is ErrorCode.INVALID_REQUEST
+
+
+@pytest.mark.parametrize("state", ["decided", "executed"])
+async def test_nothing_is_added_to_a_case_between_its_decision_and_its_closing(state: str) -> None:
+    """An ESSMS found meanwhile would be lost, or kept, without having been decided."""
+    order, reference = await a_crossing()
+    await audited(*order.essms)
+    case = await case_of(order)
+    await close(case, state)
+    await also(reference, order.essms[1])
+    await audited(*order.essms, at=AT + timedelta(days=1))
+    named = "select array_agg(finess_geographique) from conflict_essms where conflict_id = $1"
+    assert await everything.fetchval(named, case["id"]) == [order.essms[0]]
+    assert (await case_of(order))["state"] == state
+    assert "found_again" not in await events(case)
+    reviewer = await an_account("reviewer")
+    async with transaction(reviewer.actor.context) as con:
+        for after in ("executed", "closed")[state == "executed" :]:
+            await con.execute("update conflict set state = $2 where id = $1", case["id"], after)
+    await audited(*order.essms, at=AT + timedelta(days=2))
+    assert sorted(await everything.fetchval(named, case["id"])) == sorted(order.essms)
+    assert (await case_of(order))["state"] == "open", "told once it is closed"

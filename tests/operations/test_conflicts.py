@@ -386,3 +386,18 @@ async def test_what_was_decided_and_closed_is_not_opened_again_by_the_audit() ->
     for one in (dispute, kept):
         view = await view_of(one)
         assert (view.state, len(view.findings)) == ("closed", 1)
+
+
+@pytest.mark.parametrize("shared", [1, 2])
+async def test_a_decision_that_was_executed_is_not_turned_round(shared: int) -> None:
+    """What was lost is not taken back by reopening: nobody would hold it, and nothing fails on the way."""
+    dispute = await make_case.decided_against(await heard(await a_dispute(owner, shared=shared)), 1)
+    await make_case.execute(dispute)
+    actor, told = dispute.reviewer.actor, Told()
+    await conflict_decisions.close(actor, dispute.conflict_id, AT, make.a_key(), told)
+    await conflict_decisions.reopen(actor, dispute.conflict_id, "Fait nouveau.", AT, make.a_key(), told)
+    assert "ne peut les reprendre" in (await propose(dispute, "one_refused", 2)).messages
+    assert await live_claims(owner, dispute.refused) == sorted(dispute.refused.essms)
+    both = await make_case.decided_against(dispute, 1, 2)
+    assert (await make_case.execute(both)).outcome.state == "executed"
+    assert await state_of(owner, dispute.refused) == "rejected"

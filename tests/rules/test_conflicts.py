@@ -46,13 +46,13 @@ def side(number: int, state: str = "submitted", *, og: UUID = OG, **changes: Any
     made = CaseSide(
         side=number, kind="order", order_id=UUID(int=number), order_number=f"BC-2023-00000{number}",
         order_state=state, supplier_id=SUPPLIERS[number], og_id=og, grant_reference=None,
-        holds=state != "rejected", in_lot=False,
+        holds=state != "rejected", lost=False, in_lot=False,
     )  # fmt: skip
     return replace(made, **changes)
 
 
 def grant(number: int) -> CaseSide:
-    return CaseSide(number, "grant", None, None, None, None, None, "G-2023-1", False, False)
+    return CaseSide(number, "grant", None, None, None, None, None, "G-2023-1", False, False, False)
 
 
 def question(kind: str = "precisions", of: int | None = 1, **changes: Any) -> CaseQuestion:
@@ -344,3 +344,13 @@ def test_every_family_can_be_decided_one_way_and_dismissed() -> None:
         "cancelled_then_acquisition": both - {"both_refused"},
     }  # fmt: skip
     assert {one.code for family in FAMILIES for one in templates_of(family)} == set(TEMPLATES)
+
+
+def test_an_order_that_lost_by_a_decision_takes_nothing_back() -> None:
+    """Refusing the other would leave the ESSMS to nobody; refusing both, or neither, says so."""
+    lost = side(1, "rejected", holds=False, lost=True)
+    turned = case("open", answered(of=1), answered(of=2), sides=(lost, side(2, "submitted")))
+    (reason,) = decision_reasons(turned, "one_refused", (2,), NOON)
+    assert "ne peut les reprendre" in reason.message
+    assert decision_reasons(turned, "both_refused", (1, 2), NOON) == ()
+    assert decision_reasons(turned, "maintained", (), NOON) == ()
