@@ -1,0 +1,120 @@
+"""The environment sets what protects the service; what production must not have keeps it from starting."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from sons_tracker.errors import ErrorCode, SonsError
+from sons_tracker.safeguards import Rate, Retention
+from sons_tracker.settings import Settings
+
+STRONG = "Zq8vX2mN7rT4wY9kB3cF6hJ1pL5sD0gA"
+REAL = {
+    "SONS_INSTANCE": "real",
+    "DATABASE_URL": f"postgresql://sons_owner:{STRONG}@db.sante.fr/sons",
+    "SONS_SMTP_URL": f"smtps://sons:{STRONG}@mail.sante.fr",
+    "SONS_MAIL_FROM": "sons@sante.fr",
+    "SONS_OIDC_ISSUER": "https://auth.esw.esante.gouv.fr/auth/realms/esante-wallet",
+    "SONS_OIDC_CLIENT_SECRET": STRONG,
+    "SONS_TOTP_KEY": STRONG,
+    "SONS_PUBLIC_URL": "https://sons.sante.fr",
+}
+
+REFUSED = [
+    ("DATABASE_URL", "postgresql://postgres:postgres@db.sante.fr/sons", "démonstration"),
+    ("DATABASE_URL", "postgresql://sons:Change%2DMe@db.sante.fr/sons", "démonstration"),
+    ("DATABASE_APP_URL", "postgresql://sons_app:sons_app@db.sante.fr/sons", "démonstration"),
+    ("SONS_SMTP_URL", "smtps://sons:secret@mail.sante.fr", "démonstration"),
+    ("SONS_SMTP_URL", f"smtps://sons:{STRONG}@mail.example.org", "adresse d'exemple"),
+    ("SONS_MAIL_FROM", "sons@example.org", "adresse d'exemple"),
+    ("SONS_OIDC_CLIENT_SECRET", "changeme-changeme-changeme-changeme", "démonstration"),
+    ("SONS_OIDC_CLIENT_SECRET", "Demonstration", "démonstration"),
+    ("SONS_TOTP_KEY", "court", "trop simple"),
+    ("SONS_TOTP_KEY", "ab" * 32, "trop simple"),
+    ("SONS_ADMIN_PASSWORD", "azertyuiop", "démonstration"),
+    ("SONS_ADMIN_PASSWORD", "Un3Phrase", "trop court"),
+    ("SONS_WEBHOOK_SECRET", "whsec_example", "démonstration"),
+    ("SONS_PUBLIC_URL", "http://sons.sante.fr", "https://"),
+    ("SONS_PUBLIC_URL", "https://localhost:8000", "machine elle-même"),
+    ("SONS_OIDC_ISSUER", "https://auth.bas.psc.esante.gouv.fr/auth/realms/esante-wallet", "bac à sable"),
+    ("SONS_OIDC_ISSUER", "https://idp.example.com", "exemple"),
+    ("SONS_RATE_ACCOUNT", "0", "limite"),
+    ("SONS_RATE_ADDRESS", "0", "limite"),
+    ("SONS_LOG_LEVEL", "debug", "mise au point"),
+    ("SONS_WEBHOOKS_LOOPBACK", "1", "démonstration"),
+]
+
+
+def test_a_real_instance_that_is_well_set_starts() -> None:
+    settings = Settings.from_env(REAL)
+    assert settings.instance == "real"
+    assert settings.safeguards.rate_account == Rate(600, 60)
+    assert settings.safeguards.rate_address == Rate(120, 60)
+    assert settings.safeguards.retention == Retention(
+        idempotency=timedelta(days=30), tokens=timedelta(days=365), secrets=timedelta(days=30)
+    )
+
+
+@pytest.mark.parametrize(("name", "value", "said"), REFUSED)
+def test_production_does_not_start_with_what_a_demonstration_has(name: str, value: str, said: str) -> None:
+    with pytest.raises(SonsError) as caught:
+        Settings.from_env(REAL | {name: value})
+    assert caught.value.code is ErrorCode.INVALID_SETTING
+    [fault] = caught.value.faults
+    assert fault.where == name
+    assert said in fault.message
+    assert fault.message.endswith(".")
+    if "://" not in value and len(value) > 4:
+        assert value not in caught.value.detail
+
+
+def test_everything_that_is_wrong_is_said_at_once() -> None:
+    wrong = {name: value for name, value, _ in REFUSED}
+    with pytest.raises(SonsError) as caught:
+        Settings.from_env(REAL | wrong)
+    assert {fault.where for fault in caught.value.faults} == set(wrong)
+
+
+@pytest.mark.parametrize(("name", "value", "said"), REFUSED)
+def test_a_sandbox_starts_with_them(name: str, value: str, said: str) -> None:
+    given = {**REAL, name: value, "SONS_INSTANCE": "sandbox"}
+    assert Settings.from_env(given).instance == "sandbox"
+
+
+def test_the_secrets_that_a_log_must_mask_are_known() -> None:
+    settings = Settings.from_env(
+        REAL | {"DATABASE_URL": "postgresql://owner:p%40ss%2Fword-9@db.sante.fr/sons"}
+    )
+    assert {"p@ss/word-9", STRONG} <= set(settings.secrets)
+    assert "db.sante.fr" not in settings.secrets
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SONS_LOG_LEVEL", "verbose"),
+        ("SONS_LOG_FORMAT", "xml"),
+        ("SONS_RATE_ACCOUNT", "600"),
+        ("SONS_RATE_ACCOUNT", "600/0"),
+        ("SONS_RATE_ADDRESS", "-1/60"),
+        ("SONS_RATE_ADDRESS", "9999999/60"),
+        ("SONS_PROXIES", "10.0.0.0/8, nginx"),
+        ("SONS_KEEP_TOKENS_DAYS", "0"),
+        ("SONS_KEEP_TOKENS_DAYS", "99999"),
+        ("SONS_KEEP_IDEMPOTENCY_DAYS", "trente"),
+    ],
+)
+def test_a_safeguard_that_cannot_be_read_is_said(name: str, value: str) -> None:
+    with pytest.raises(SonsError) as caught:
+        Settings.from_env({name: value})
+    assert [fault.where for fault in caught.value.faults] == [name]
+
+
+def test_a_sandbox_has_the_limits_that_it_is_given() -> None:
+    assert Settings.from_env({}).safeguards.rate_account is None
+    asked = Settings.from_env({"SONS_RATE_ACCOUNT": "5/1", "SONS_PROXIES": "10.0.0.0/8, ::1"}).safeguards
+    assert asked.rate_account == Rate(5, 1)
+    assert asked.rate_address is None
+    assert asked.proxies == ("10.0.0.0/8", "::1")
