@@ -56,6 +56,7 @@ create table sons.conflict (
   og_id uuid,
   og_finess_juridique text,
   suppliers uuid[] not null,
+  ogs uuid[] not null,
   at_stake_ttc_cents bigint not null,
   opened_at timestamptz not null,
   opened_for text not null,
@@ -80,6 +81,7 @@ create table sons.conflict (
 create index conflict_queue on sons.conflict (opened_at, id) where state <> 'closed';
 create index conflict_og on sons.conflict (og_id, opened_at desc, id desc);
 create index conflict_suppliers on sons.conflict using gin (suppliers);
+create index conflict_ogs on sons.conflict using gin (ogs);
 create index conflict_state on sons.conflict (state, opened_at, id);
 
 -- SN140: a case moves along its table; who and what it is about never moves
@@ -374,11 +376,11 @@ _REVIEWER = "(select sons.current_role_name()) = 'reviewer'"
 _ORG = "(select sons.current_organisation())"
 _OF_OG = f"exists (select from sons.conflict c where c.id = conflict_id and c.og_id = {_ORG})"
 _SEEN = {
-    "conflict": f"""{_AGENCY} or og_id = {_ORG}
-  or {_ORG} = any (suppliers)
+    # one OG reads the whole case; of two, each reads its own side, as a supplier does
+    "conflict": f"""{_AGENCY} or og_id = {_ORG} or {_ORG} = any (suppliers) or {_ORG} = any (ogs)
   or exists (select from sons.conflict_question q
              where q.conflict_id = conflict.id and q.organisation_id = {_ORG})""",
-    "conflict_side": f"{_AGENCY} or {_OF_OG} or supplier_id = {_ORG}",
+    "conflict_side": f"{_AGENCY} or {_OF_OG} or supplier_id = {_ORG} or og_id = {_ORG}",
     "conflict_essms": "exists (select from sons.conflict c where c.id = conflict_id)",
     "conflict_finding": f"{_AGENCY} or {_OF_OG}",
     "conflict_event": f"{_AGENCY} or {_OF_OG} or organisation_id = {_ORG}",
@@ -386,7 +388,7 @@ _SEEN = {
     # the parties, once it is approved: an ARS that gives its opinion is told nothing
     "conflict_decision": f"""{_AGENCY} or approved_at is not null and ({_OF_OG}
   or exists (select from sons.conflict_side s where s.conflict_id = conflict_decision.conflict_id
-             and s.supplier_id = {_ORG}))""",
+             and {_ORG} in (s.supplier_id, s.og_id)))""",
 }
 _WRITTEN = {
     **dict.fromkeys(("conflict", "conflict_side", "conflict_essms", "conflict_finding"), _FINDERS),

@@ -334,11 +334,13 @@ begin
     if is_new then
       conflict_id := gen_random_uuid();
       insert into conflict (id, number, vague, family, pair_key, state, version, og_id, og_finess_juridique,
-        suppliers, at_stake_ttc_cents, opened_at, opened_for, last_found_at)
+        suppliers, ogs, at_stake_ttc_cents, opened_at, opened_for, last_found_at)
       values (conflict_id, 'CF-' || to_char(known, 'YYYY') || '-'
           || lpad(nextval('conflict_number')::text, 6, '0'), mine.vague,
         case held.state when 'settled' then 'already_financed' else 'two_orders' end, key, 'open', 1,
-        mine.og_id, mine.og_finess_juridique, array[held.supplier_id, mine.supplier_id], held.at_stake, at,
+        case when held.og_id = mine.og_id then mine.og_id end,
+        case when held.og_id = mine.og_id then mine.og_finess_juridique end,
+        array[held.supplier_id, mine.supplier_id], array[held.og_id, mine.og_id], held.at_stake, at,
         case mine.state when 'lapsed' then 'reopening' else 'contest' end, at);
       insert into conflict_side (conflict_id, side, kind, order_id, supplier_id, og_id)
       values (open_contest.conflict_id, 1, 'order', held.id, held.supplier_id, held.og_id),

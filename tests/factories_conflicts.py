@@ -90,11 +90,13 @@ async def a_conflict(
             )
         }
         first: Any = next(iter(orders.values()), {"og_id": None, "og": None, "vague": "V1"})
+        if len({row["og_id"] for row in orders.values()}) > 1:
+            first = {"og_id": None, "og": None, "vague": first["vague"]}
         number = await con.fetchval(
             "insert into conflict (id, number, vague, family, pair_key, state, version, og_id,"
-            " og_finess_juridique, suppliers, at_stake_ttc_cents, opened_at, opened_for, last_found_at)"
+            " og_finess_juridique, suppliers, ogs, at_stake_ttc_cents, opened_at, opened_for, last_found_at)"
             " values ($1, 'CF-2023-' || lpad(nextval('conflict_number')::text, 6, '0'), $2, $3, $4, 'open',"
-            " 1, $5, $6, $7, $8, $9, 'audit', $9) returning number",
+            " 1, $5, $6, $7, $10, $8, $9, 'audit', $9) returning number",
             conflict_id,
             first["vague"],
             family,
@@ -104,6 +106,7 @@ async def a_conflict(
             sorted({row["supplier_id"] for row in orders.values()}),
             at_stake_ttc_cents,
             at,
+            sorted({row["og_id"] for row in orders.values()}),
         )
         for place, side in enumerate(sides, start=1):
             row = orders.get(side) if isinstance(side, UUID) else None

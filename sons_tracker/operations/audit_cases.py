@@ -106,15 +106,17 @@ _CEASED = "update conflict set ceased_at = $1 where id = any($2::uuid[]) returni
 _OPENED = """
 with written as (
   insert into conflict (id, number, vague, family, pair_key, state, version, og_id, og_finess_juridique,
-    suppliers, at_stake_ttc_cents, opened_at, opened_for, last_found_at)
+    suppliers, ogs, at_stake_ttc_cents, opened_at, opened_for, last_found_at)
   select c.id, 'CF-' || $2 || '-' || lpad(c.number, greatest(6, length(c.number)), '0'), c.vague, c.family,
-    c.pair_key, 'open', 1, p.og_id, p.og, coalesce(p.suppliers, '{}'), c.at_stake, $1, $3, $1
+    c.pair_key, 'open', 1, p.og_id, p.og, coalesce(p.suppliers, '{}'),
+    coalesce(p.ogs, '{}'), c.at_stake, $1, $3, $1
   from (select *, nextval('conflict_number')::text as number
         from (select * from audit_case where known_id is null order by family, pair_key) new) c
   left join lateral (
     select case when count(distinct o.og_id) = 1 then (array_agg(o.og_id))[1] end as og_id,
            case when count(distinct o.og) = 1 then min(o.og) end as og,
-           array_agg(distinct o.supplier_id) filter (where o.supplier_id is not null) as suppliers
+           array_agg(distinct o.supplier_id) filter (where o.supplier_id is not null) as suppliers,
+           array_agg(distinct o.og_id) filter (where o.og_id is not null) as ogs
     from (select og_id, og_finess_juridique as og, supplier_id from purchase_order
           where id in (c.order_a, c.order_b)
           union all
@@ -165,7 +167,7 @@ insert into conflict_event (conflict_id, at, event, before, after, person_id, or
 select id, $1, $2, $3, $4, $5, $6, $7, $8 from unnest($9::uuid[]) as id
 """
 _TOLD = """
-select k.id, k.number, k.family, k.og_id, k.id <> all ($1::uuid[]) as opened, (
+select k.id, k.number, k.family, k.ogs, k.id <> all ($1::uuid[]) as opened, (
     select count(*) from conflict_essms e where e.conflict_id = k.id) as essms,
   array(select s.supplier_id::text from conflict_side s where s.conflict_id = k.id and s.kind = 'order'
         order by s.side) as suppliers,
@@ -334,6 +336,5 @@ def _announcements(row: asyncpg.Record, at: datetime) -> list[Announcement]:
         Announcement(at, event, "conflict", case, (supplier,), {**facts, "order_number": order})
         for supplier, order in own.items()
     ]
-    if row["og_id"] is not None:
-        told.append(Announcement(at, event, "conflict", case, (row["og_id"],), facts))
+    told += [Announcement(at, event, "conflict", case, (og,), facts) for og in row["ogs"]]
     return told

@@ -126,9 +126,9 @@ async def open_contests(
     )
     for row in opened:
         case = await load_case_file(con, row["conflict_id"])
-        # a party that contests does not read the other's side: the row of the case names its supplier
-        suppliers = await con.fetchval("select suppliers from conflict where id = $1", case.id)
-        told = tuple(sorted({*suppliers, *parties(case)})) if row["is_new"] else ()
+        # a party that contests does not read the other's side: the row of the case names both
+        sides = await con.fetchval("select suppliers || ogs from conflict where id = $1", case.id)
+        told = tuple(sorted({*sides})) if row["is_new"] else ()
         event = "contested" if row["is_new"] else "contested_again"
         await step(con, actor, at, case, event, None, {"reason": reason}, "conflict.opened", told)
     return tuple(row["conflict_id"] for row in opened)

@@ -234,8 +234,9 @@ async def view_conflict(
 
 
 def _discreet(view: ConflictView, actor: Actor) -> ConflictView:
-    """What a supplier or an ARS reads: its own side, its own questions; never the other party, nor a sum."""
-    own = tuple(side for side in view.sides if side.supplier_id == actor.organisation_id)
+    """What a supplier, an ARS, or one OG of two reads: its own side, its own questions; never the other
+    party, nor a sum."""
+    own = tuple(s for s in view.sides if actor.organisation_id in (s.supplier_id, s.og_id))
     numbers = {side.side for side in own}
     return replace(
         view,
@@ -269,7 +270,8 @@ async def list_conflicts(
     """The cases that the actor may see, newest first."""
     async with transaction(actor.context, read_only=True) as con:
         rows = await con.fetch(
-            "select id, number, family, state, og_finess_juridique as og, opened_at, at_stake_ttc_cents,"
+            "select id, number, family, state, og_finess_juridique as og, opened_at,"
+            " case when $5 or og_id = $6 then at_stake_ttc_cents end as at_stake_ttc_cents,"
             " (select count(*) from conflict_essms e where e.conflict_id = c.id) as essms"
             " from conflict c where ($1::text is null or state = $1)"
             " and ($2::timestamptz is null or (opened_at, id) < ($2, $3::uuid))"
@@ -278,12 +280,10 @@ async def list_conflicts(
             None if after is None else after[0],
             None if after is None else after[1],
             limit + 1,
+            actor.role in SEES_ALL,
+            actor.organisation_id if actor.role == "og" else None,
         )
-    whole = actor.role in (*SEES_ALL, "og")
-    lines = tuple(
-        ConflictLine(**{**dict(row), "at_stake_ttc_cents": row["at_stake_ttc_cents"] if whole else None})
-        for row in rows[:limit]
-    )
+    lines = tuple(ConflictLine(**dict(row)) for row in rows[:limit])
     last = lines[-1] if len(rows) > limit else None
     return ConflictPage(lines, None if last is None else (last.opened_at, last.id))
 

@@ -302,10 +302,10 @@ def _against_decision(
             f"Nommer {wanted} partie(s) du dossier." if wanted else "Ne nommer aucune partie refusée.",
         )
         return
-    for side in case.orders if wanted == 1 else ():
-        if side.side not in refused and side.lost and not side.holds:
+    for kept in case.orders if wanted == 1 else ():
+        if kept.side not in refused and kept.lost and not kept.holds:
             yield Reason(
-                f"La commande {side.order_number} a perdu ces ESSMS par une décision exécutée : elle ne peut"
+                f"La commande {kept.order_number} a perdu ces ESSMS par une décision exécutée : elle ne peut"
                 " les reprendre, et personne ne les tiendrait.",
                 "Refuser les deux, ou maintenir ; le fournisseur dépose alors une nouvelle commande.",
                 "C17",

@@ -40,10 +40,10 @@ _CASES = """
 set session_replication_role = replica;
 set search_path = sons;
 insert into conflict (id, number, vague, family, pair_key, state, version, og_id, og_finess_juridique,
-    suppliers, at_stake_ttc_cents, opened_at, opened_for, last_found_at)
+    suppliers, ogs, at_stake_ttc_cents, opened_at, opened_for, last_found_at)
   select gen_random_uuid(), 'CF-2023-' || lpad(n::text, 6, '0'), vague,
     (array['order_grant', 'perimeter_differs', 'two_orders'])[1 + n % 3], 'order:' || id, 'open', 1, og_id,
-    og_finess_juridique, array[supplier_id], coalesce(total_ttc_cents, 0),
+    og_finess_juridique, array[supplier_id], array[og_id], coalesce(total_ttc_cents, 0),
     '2023-03-08Z'::timestamptz + n * interval '10 minutes', 'audit', '2023-08-31Z'
   from (select *, row_number() over (order by number) as n from purchase_order) o;
 insert into conflict_side (conflict_id, side, kind, order_id, supplier_id, og_id)

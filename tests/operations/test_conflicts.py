@@ -12,6 +12,7 @@ from sons_tracker.operations import audit, conflict_decisions, conflict_steps, d
 from sons_tracker.operations.conflict_reading import ConflictView, find_conflict, list_conflicts
 from sons_tracker.operations.conflict_steps import Asked, Given
 from sons_tracker.rules.identifiers import FinessGeographique
+from tests import factories_conflicts as found
 from tests import factories_disputes as make_case
 from tests import factories_life as lives
 from tests import factories_lots as lots
@@ -401,3 +402,17 @@ async def test_a_decision_that_was_executed_is_not_turned_round(shared: int) -> 
     both = await make_case.decided_against(dispute, 1, 2)
     assert (await make_case.execute(both)).outcome.state == "executed"
     assert await state_of(owner, dispute.refused) == "rejected"
+
+
+async def test_of_two_og_each_reads_its_own_side() -> None:
+    """One establishment under two numbers, of two OG: neither learns what the other ordered."""
+    mine, theirs = [await lives.a_deposited_order(owner, 1) for _ in range(2)]
+    numbers = (mine.essms[0], theirs.essms[0])
+    case = await found.a_conflict("two_numbers", mine.order_id, theirs.order_id, essms=numbers)
+    for order, other in ((mine, theirs), (theirs, mine)):
+        view = await find_conflict(order.og.actor, case.id, AT)
+        assert [side.order_number for side in view.sides] == [order.number]
+        assert (view.findings, view.at_stake_ttc_cents) == ((), None)
+        assert other.number not in repr(view)
+        (line,) = (await list_conflicts(order.og.actor, None, None, 50)).conflicts
+        assert line.at_stake_ttc_cents is None

@@ -38,6 +38,7 @@ class Conflict(Table, tablename="conflict", schema="sons"):
     og_id = UUID(default=None, null=True)
     og_finess_juridique = Text(default=None, null=True)
     suppliers = Array(UUID(), default=None)
+    ogs = Array(UUID(), default=None)
     at_stake_ttc_cents = BigInt(default=None)
     opened_at = Timestamptz(default=None)
     opened_for = Text(default=None)
