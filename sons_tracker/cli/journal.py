@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -173,7 +174,8 @@ async def _export(file: Path) -> Head:
             ErrorCode.INVALID_FILE, f"« {file} » ne peut pas être écrit : {error.strerror}."
         ) from None
     finally:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            partial.unlink()
     return head
 
 
