@@ -41,10 +41,12 @@ _DEADLOCK_DETECTED = "40P01"
 
 @dataclass(frozen=True, slots=True)
 class RowContext:
-    """What row-level security sees of the caller. Without an organisation only the role counts."""
+    """What row-level security sees of the caller. Without an organisation only the role counts; the person
+    reaches what is its own: password, second factor, sessions."""
 
     organisation_id: UUID | None
     role: str
+    person_id: UUID | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -240,14 +242,16 @@ async def see_as(con: asyncpg.Connection, context: RowContext) -> None:
     For an act that lets the scheduler work inside its own transaction, and then goes on as itself.
     """
     await con.execute(
-        "select set_config('sons.organisation_id', $1, true), set_config('sons.role', $2, true)",
+        "select set_config('sons.organisation_id', $1, true), set_config('sons.role', $2, true),"
+        " set_config('sons.person_id', $3, true)",
         "" if context.organisation_id is None else str(context.organisation_id),
         context.role,
+        "" if context.person_id is None else str(context.person_id),
     )
 
 
 async def ask(sql: str, *args: object) -> asyncpg.Record | None:
-    """The first row of one reading statement asked by nobody: it sees what is open to everyone, no more.
+    """The first row of one statement asked by nobody: it sees what is open to everyone, no more.
 
     For the two questions that precede every transaction, who is asking and what time it is: a transaction
     of their own would cost each three more round trips. Without a context no organisation's row is visible.

@@ -36,18 +36,27 @@ _LONGEST_TOKEN = 200
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who acts in an operation. `scheduler` and `anonymous` are roles that no token can carry."""
+    """Who acts in an operation. `scheduler` and `anonymous` are roles that no token can carry.
+
+    `token_id` is the token or the session that stands for the person, and `auth_level` says which. `scopes`
+    narrow a token below its role; None: nothing does.
+    """
 
     person_id: UUID | None
     organisation_id: UUID | None
     role: str
     token_id: UUID | None
     auth_level: str
+    scopes: tuple[str, ...] | None = None
 
     @property
     def context(self) -> RowContext:
         """What row-level security sees of this actor."""
-        return RowContext(self.organisation_id, self.role)
+        return RowContext(self.organisation_id, self.role, self.person_id)
+
+    def may(self, access: str, noun: str) -> bool:
+        """Whether its scopes let it `read` or `write` a noun of the API, e.g. `orders`."""
+        return self.scopes is None or not {access, f"{access}:{noun}"}.isdisjoint(self.scopes)
 
 
 SCHEDULER = Actor(None, None, "scheduler", None, "system")
@@ -65,7 +74,8 @@ class NewToken:
     expires_at: datetime
 
 
-def _digest(token: str) -> bytes:
+def digest(token: str) -> bytes:
+    """What is kept of a secret of ours."""
     # A plain hash is enough for 256 random bits: there is nothing to guess and nothing to slow down.
     return hashlib.sha256(token.encode()).digest()
 
@@ -77,16 +87,22 @@ def require(actor: Actor, *roles: str) -> None:
 
 
 async def authenticate(token: str) -> Actor | None:
-    """The actor that a bearer token stands for; None when it is unknown, expired or revoked.
+    """The actor that a bearer token stands for; None when it is unknown, expired or revoked, or when its
+    person has left.
 
     Expiry is compared with the machine's clock, not with the business instant.
     """
     if not token.isascii() or not token.startswith(TOKEN_PREFIX) or len(token) > _LONGEST_TOKEN:
         return None
-    row = await ask("select token_id, person_id, organisation_id, role from authenticate($1)", _digest(token))
+    row = await ask(
+        "select person_id, organisation_id, role, token_id, scopes from authenticate($1)", digest(token)
+    )
     if row is None:
         return None
-    return Actor(row["person_id"], row["organisation_id"], row["role"], row["token_id"], "token")
+    person_id, organisation_id, role, token_id, scopes = row
+    return Actor(
+        person_id, organisation_id, role, token_id, "token", None if scopes is None else tuple(scopes)
+    )
 
 
 async def enrol(
@@ -122,11 +138,14 @@ async def enrol(
         problem = "Un organisme gestionnaire, et lui seul, est désigné par son FINESS juridique."
         raise SonsError(ErrorCode.INVALID_REQUEST, problem, (Fault("finess_juridique", problem),))
     async with transaction(actor.context) as con:
-        organisation_id = await _organisation(con, kind, organisation, siren, finess_juridique, departements)
+        organisation_id = await ensure_organisation(
+            con, kind, organisation, siren, finess_juridique, departements
+        )
         person_id = await _person(con, organisation_id, person, email)
         joined = await con.fetchval(
             "insert into membership (person_id, organisation_id, organisation_kind, role)"
-            " values ($1, $2, $3, $4) on conflict do nothing returning role",
+            " values ($1, $2, $3, $4) on conflict on constraint membership_pkey do update"
+            " set removed_at = null where membership.removed_at is not null returning role",
             person_id,
             organisation_id,
             kind,
@@ -140,14 +159,15 @@ async def enrol(
     return person_id, organisation_id
 
 
-async def _organisation(
+async def ensure_organisation(
     con: asyncpg.Connection,
     kind: str,
     name: str,
-    siren: str | None,
-    finess_juridique: str | None,
-    departements: tuple[str, ...],
+    siren: str | None = None,
+    finess_juridique: str | None = None,
+    departements: tuple[str, ...] = (),
 ) -> UUID:
+    """The organisation that `enrol` would recognise by these, made when there is none."""
     # A lock by kind: two enrolments of one unnamed-by-number organisation would otherwise both insert it.
     await con.execute("select pg_advisory_xact_lock(hashtext('sons.enrol'), hashtext($1))", kind)
     found: UUID | None = await con.fetchval(
@@ -198,6 +218,7 @@ async def create_token(
     organisation_id: UUID,
     role: str,
     lifetime: timedelta = timedelta(days=90),
+    scopes: tuple[str, ...] | None = None,
 ) -> NewToken:
     """Makes a bearer token for a member of an organisation; `actor` is an administrator.
 
@@ -214,13 +235,14 @@ async def create_token(
     async with transaction(actor.context) as con:
         try:
             row = await con.fetchrow(
-                "insert into access_token (sha256, person_id, organisation_id, role, expires_at)"
-                " values ($1, $2, $3, $4, now() + $5) returning id, expires_at",
-                _digest(secret),
+                "insert into access_token (sha256, person_id, organisation_id, role, expires_at, scopes)"
+                " values ($1, $2, $3, $4, now() + $5, $6) returning id, expires_at",
+                digest(secret),
                 person_id,
                 organisation_id,
                 role,
                 lifetime,
+                scopes,
             )
         except asyncpg.ForeignKeyViolationError as error:
             problem = f"Cette personne n'a pas le rôle « {role} » dans cette organisation."

@@ -79,9 +79,11 @@ async def act_as(owner: asyncpg.Connection, context: RowContext | None) -> None:
     if context is not None:
         organisation = "" if context.organisation_id is None else str(context.organisation_id)
         await owner.execute(
-            "select set_config('sons.organisation_id', $1, true), set_config('sons.role', $2, true)",
+            "select set_config('sons.organisation_id', $1, true), set_config('sons.role', $2, true),"
+            " set_config('sons.person_id', $3, true)",
             organisation,
             context.role,
+            "" if context.person_id is None else str(context.person_id),
         )
 
 

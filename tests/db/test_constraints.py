@@ -74,6 +74,7 @@ ATTACKS = {
     "access_token_sha256_unique": token(f"gen_random_uuid(), sha256('a'), {ADA}, {DESK}, 'editor', {LATER}"),
     "access_token_sha256_length": token(f"gen_random_uuid(), 'a', {ADA}, {DESK}, 'editor', {LATER}"),
     "access_token_membership_fkey": token(f"gen_random_uuid(), sha256('b'), {ADA}, {DESK}, 'admin', {LATER}"),
+    "access_token_scopes_known": f"update access_token set scopes = '{{all}}' where id = {TOKEN}",
     "access_token_expires_later": token(f"gen_random_uuid(), sha256('b'), {ADA}, {DESK}, 'editor', now()"),
     "journal_pkey": (
         "insert into journal (id, at, role, auth_level, action, object_kind, object_id, facts)"

@@ -30,6 +30,7 @@ class Membership(Table, tablename="membership", schema="sons"):
     organisation_id = UUID(default=None)
     organisation_kind = Text(default=None)
     role = Text(default=None)
+    removed_at = Timestamptz(default=None, null=True)
 
 
 class AccessToken(Table, tablename="access_token", schema="sons"):
@@ -43,3 +44,5 @@ class AccessToken(Table, tablename="access_token", schema="sons"):
     created_at = Timestamptz(default=None)
     expires_at = Timestamptz(default=None)
     revoked_at = Timestamptz(default=None, null=True)
+    scopes = Array(base_column=Text(), default=None, null=True)
+    last_used_at = Timestamptz(default=None, null=True)
