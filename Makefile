@@ -70,11 +70,14 @@ test-pythons: ## Passe les tests sur chaque Python trouvé, chacun dans son envi
 	  else echo "Python $$version : absent, non exécuté"; fi; \
 	done; exit $$status
 
+# Silent when it passes: it warns of each line of a text whose exception stands at its end.
+BANDIT = $(BIN)/bandit --quiet --configfile pyproject.toml --recursive sons_tracker migrations
 check: $(STAMP) ## Vérifie le style, les types, les frontières entre modules et le droit
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
+	@$(BANDIT) 2>/dev/null || $(BANDIT)
 	@$(BIN)/sons-tracker law check
 
 format: $(STAMP) ## Met le code en forme
