@@ -20,7 +20,7 @@ import ijson
 
 from sons_tracker.registers.finess_sql import BAD_IDENTITY, BAD_KEY, BAD_OTHER_KEY, FLAGS, UNKNOWN_CATEGORY
 from sons_tracker.registers.layout import LEGAL_ENTITY, Register
-from sons_tracker.registers.source import Progress, Reader, open_bytes, refuse
+from sons_tracker.registers.source import Progress, Reader, open_bytes, refuse, refuse_beyond
 from sons_tracker.registers.staging import Staged, stage_rows
 from sons_tracker.rules.identifiers import luhn_ok
 
@@ -30,6 +30,11 @@ MAX_ELEMENT = 16 << 20
 # bears three times their sum.
 MAX_DEPTH = 1_000
 _BUFFER = 16 << 10
+# No name and no value of a register comes near. The parser copies a longer one again for each buffer.
+MAX_TOKEN = 64 << 10
+# The parser ends the process on a number that Python refuses to read, of more than 4 300 digits. Windows of
+# this length, one after the other, are within any run of digits four times as long, cut by a buffer or not.
+_WINDOW = 250
 _BATCH = 500
 _GEOGRAPHIC = "03"
 _IN_SERVICE = "A"
@@ -106,6 +111,7 @@ class FinessJson:
                         yield (staged.read, *self._establishment(row, entity, staged))
                 except _DefectError as defect:
                     staged.refuse(staged.read, str(defect))
+                    refuse_beyond(self.path, staged.refused_count)
 
     def _unfold(self, element: Any) -> Iterator[tuple[dict[str, Any], str | None]]:
         whole = _lowered(element)
@@ -179,15 +185,16 @@ def _legal_entity(row: dict[str, Any], staged: Staged) -> tuple[Any, ...]:
 
 
 class _Bounded:
-    """Refuses what the parser could not bear: an element that it would hold whole, and a great depth.
+    """Refuses what the parser could not bear: an element that it would hold whole, depth, a long value.
 
     The parser recurses in C and would end the process, so depth is bounded before it reads. Brackets inside
-    texts are counted too: they come in pairs, and the bound is far above what a register needs.
+    texts are counted too: they come in pairs, and the bound is far above what a register needs. A value is no
+    longer than the bytes between two quotes, and every element of a register has many.
     """
 
     def __init__(self, path: Path, reader: Reader) -> None:
         self._path, self._reader = path, reader
-        self.last_element = self._depth = 0
+        self.last_element = self._depth = self._unquoted = 0
 
     def read(self, size: int) -> bytes:
         if size and self._reader.total - self.last_element > MAX_ELEMENT:
@@ -195,6 +202,14 @@ class _Bounded:
                 self._path, "un élément du JSON dépasse 16 Mio ; le fichier n'est pas un répertoire FINESS."
             )
         data = self._reader.read(size)
+        quote = data.rfind(b'"')
+        self._unquoted = self._unquoted + len(data) if quote < 0 else len(data) - quote
+        if self._unquoted > MAX_TOKEN:
+            refuse(
+                self._path, "une valeur du JSON dépasse 64 Kio ; le fichier n'est pas un répertoire FINESS."
+            )
+        if any(len(w) == _WINDOW and w.isdigit() for w in _windows(data)):
+            refuse(self._path, "un nombre du JSON a des centaines de chiffres ; le fichier est endommagé.")
         self._depth += data.count(b"[") + data.count(b"{") - data.count(b"]") - data.count(b"}")
         if self._depth > MAX_DEPTH:
             refuse(
@@ -204,6 +219,10 @@ class _Bounded:
 
     def done(self) -> None:
         self.last_element = self._reader.total
+
+
+def _windows(data: bytes) -> Iterator[bytes]:
+    return (data[at : at + _WINDOW] for at in range(0, len(data), _WINDOW))
 
 
 def elements(path: Path, prefix: str, progress: Progress | None) -> Iterator[Any]:
@@ -218,7 +237,8 @@ def elements(path: Path, prefix: str, progress: Progress | None) -> Iterator[Any
             for element in ijson.items(bounded, prefix, buf_size=_BUFFER):
                 yield element
                 bounded.done()
-        except (ijson.JSONError, UnicodeDecodeError) as error:
+        except (ijson.JSONError, ValueError, ArithmeticError) as error:
+            # ValueError, ArithmeticError: bytes that are no UTF-8, a number of thousands of digits
             where = f"vers l'octet {reader.total} du fichier décompressé"
             reason = re.sub(r"\s+", " ", str(error)).strip()[:120]
             refuse(path, f"le JSON est mal formé, {where} ({reason}).")

@@ -26,7 +26,7 @@ from sons_tracker.errors import SonsError
 from sons_tracker.registers.anomalies import Anomaly
 from sons_tracker.registers.finess_json import date_in_name
 from sons_tracker.registers.layout import DISTRIBUTOR, ESMS_GRANT, REFERENCING, Kind, Register
-from sons_tracker.registers.source import Progress, Text, is_well_quoted, refuse, text_lines
+from sons_tracker.registers.source import Progress, Text, is_well_quoted, refuse, refuse_beyond, text_lines
 from sons_tracker.registers.staging import Staged, stage_rows
 from sons_tracker.rules.identifiers import parse_finess
 
@@ -115,6 +115,7 @@ class RowsCsv:
             if defects:
                 staged.refuse(number, " ".join(sentence for _, sentence in defects))
                 self._note(staged, number, row, defects)
+                refuse_beyond(self.path, staged.refused_count)
             else:
                 yield (number, *map(row.get, self.register.columns))
 

@@ -26,6 +26,12 @@ BLOCK = 1 << 20
 MAX_LINE = 64 * 1024
 # Six times the unpacked national JSON; a bomb is stopped here, not by the disk.
 MAX_UNPACKED = 4 << 30
+# The national files unpack to less than thirty times their size, gzip reaches a thousand on what says
+# nothing. Beyond a size that no longer reads in a moment, a file that swells more than this is a bomb.
+MAX_RATIO = 100
+_UNSUSPECTED = 64 << 20
+# Beyond so many lines or elements that are refused one by one, the file is refused whole: it is another file.
+MOST_REFUSED = 100_000
 
 _GZIP = b"\x1f\x8b"
 _ZIP = b"PK\x03\x04"
@@ -60,6 +66,13 @@ def refuse(path: Path, message: str, line: int | None = None) -> NoReturn:
     raise SonsError(ErrorCode.INVALID_FILE, f"{where} : {message}", (Fault(where, message),))
 
 
+def refuse_beyond(path: Path, refused: int) -> None:
+    """Raises `INVALID_FILE` once more than `MOST_REFUSED` lines or elements are refused."""
+    if refused > MOST_REFUSED:
+        most = f"{MOST_REFUSED:,}".replace(",", "\u202f")
+        refuse(path, f"plus de {most} lignes ou éléments sont refusés ; ce n'est pas le fichier attendu.")
+
+
 class Reader:
     """The bytes of a file, unpacked; tells how far the file was read as it is on disk."""
 
@@ -72,12 +85,14 @@ class Reader:
         """At most `size` bytes, none at the end.
 
         Raises:
-            SonsError: `INVALID_FILE` beyond `MAX_UNPACKED` bytes.
+            SonsError: `INVALID_FILE` beyond `MAX_UNPACKED` bytes, or `MAX_RATIO` times the file.
         """
         data = self._unpacked.read(size)
         self.total += len(data)
         if self.total > MAX_UNPACKED:
             refuse(self._path, "le fichier dépasse 4 Gio une fois décompressé.")
+        if self.total > max(_UNSUSPECTED, MAX_RATIO * self._size):
+            refuse(self._path, f"le fichier, décompressé, dépasse {MAX_RATIO} fois sa taille.")
         if self._progress is not None:
             self._progress(self._raw.tell(), self._size)
         return data

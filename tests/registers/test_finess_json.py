@@ -266,7 +266,7 @@ async def test_an_element_out_of_all_proportion_is_refused_before_it_is_held(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(finess_json, "MAX_ELEMENT", 1 << 20)
-    path = json_file(tmp_path, b'[{"a": "' + b"x" * (64 << 20) + b'"}]')
+    path = json_file(tmp_path, b'[{"a": [' + b'"x",' * (16 << 20) + b'"x"]}]')
     tracemalloc.start()
     try:
         with pytest.raises(SonsError, match="16 Mio"):
