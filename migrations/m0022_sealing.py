@@ -49,50 +49,53 @@ return sha256(prev || convert_to('sons-journal-v1' || chr(10)
   || sons.journal_field(j.object_kind) || sons.journal_field(j.object_id)
   || sons.journal_field(j.facts::text), 'UTF8'));
 
+-- The guards look at a batch at once: row by row they would cost the sequencer most of its time.
 -- SN220: no running transaction may still write a row that belongs before this one. A number that no
 -- transaction of this cluster has reached yet comes with a base restored from another: its row is committed.
 create function sons.guard_journal_final() returns trigger language plpgsql as $$
+declare wrong bigint;
 begin
-  if exists (
-    select from sons.journal j
-    where j.id = new.journal_id
-      and (j.txid is not distinct from pg_current_xact_id_if_assigned()
-           or j.txid >= pg_snapshot_xmin(pg_current_snapshot())
-              and j.txid < pg_snapshot_xmax(pg_current_snapshot()))) then
-    raise exception 'journal row % may still have one before it', new.journal_id
+  select j.id into wrong from written w join sons.journal j on j.id = w.journal_id
+  where j.txid is not distinct from pg_current_xact_id_if_assigned()
+     or j.txid >= pg_snapshot_xmin(pg_current_snapshot())
+        and j.txid < pg_snapshot_xmax(pg_current_snapshot()) limit 1;
+  if found then
+    raise exception 'journal row % may still have one before it', wrong
       using errcode = 'SN220', constraint = tg_name;
   end if;
-  return new;
+  return null;
 end $$;
-create trigger journal_seal_of_final_row before insert on sons.journal_seal
-  for each row execute function sons.guard_journal_final();
+create trigger journal_seal_of_final_row after insert on sons.journal_seal
+  referencing new table as written for each statement execute function sons.guard_journal_final();
 
--- SN221: each seal follows the last one
+-- SN221: each seal follows another, but for the first; as there is one in each place, there is no gap
 create function sons.guard_journal_chain() returns trigger language plpgsql as $$
-declare head record;
+declare wrong bigint;
 begin
-  select s.seq, s.hash into head from sons.journal_seal s order by s.seq desc limit 1;
-  if new.seq <> coalesce(head.seq, 0) + 1
-     or new.prev <> coalesce(head.hash, decode(repeat('00', 32), 'hex')) then
-    raise exception 'seal % does not follow the last one', new.seq
-      using errcode = 'SN221', constraint = tg_name;
+  select w.seq into wrong from written w left join sons.journal_seal p on p.seq = w.seq - 1
+  where w.prev is distinct from
+    case w.seq when 1 then decode(repeat('00', 32), 'hex') else p.hash end limit 1;
+  if found then
+    raise exception 'seal % does not follow another', wrong using errcode = 'SN221', constraint = tg_name;
   end if;
-  return new;
+  return null;
 end $$;
-create trigger journal_seal_follows before insert on sons.journal_seal
-  for each row execute function sons.guard_journal_chain();
+create trigger journal_seal_follows after insert on sons.journal_seal
+  referencing new table as written for each statement execute function sons.guard_journal_chain();
 
 -- SN222: what is sealed is the row
 create function sons.guard_journal_hash() returns trigger language plpgsql as $$
+declare wrong bigint;
 begin
-  if new.hash is distinct from
-     (select sons.journal_hash(new.seq, new.prev, j) from sons.journal j where j.id = new.journal_id) then
-    raise exception 'seal % is not that of its row', new.seq using errcode = 'SN222', constraint = tg_name;
+  select w.seq into wrong from written w left join sons.journal j on j.id = w.journal_id
+  where w.hash is distinct from sons.journal_hash(w.seq, w.prev, j) limit 1;
+  if found then
+    raise exception 'seal % is not that of its row', wrong using errcode = 'SN222', constraint = tg_name;
   end if;
-  return new;
+  return null;
 end $$;
-create trigger journal_seal_is_the_rows before insert on sons.journal_seal
-  for each row execute function sons.guard_journal_hash();
+create trigger journal_seal_is_the_rows after insert on sons.journal_seal
+  referencing new table as written for each statement execute function sons.guard_journal_hash();
 """
 
 HEADS = """

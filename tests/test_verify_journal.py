@@ -190,6 +190,22 @@ def test_a_field_of_another_type_is_reported(value: object) -> None:
     assert "ligne 3" in verified(data).problems[0]
 
 
+def test_the_same_value_spelt_otherwise_is_reported() -> None:
+    """A journal has one spelling, so that two exports can be compared byte by byte."""
+    for change in ({"seq": True}, {"seq": 1.0}, {"hash": str.upper}, {"hash": lambda text: " " + text}):
+        chain = chained(some_rows(1, random.Random(SEED)))
+        header = header_of(chain)
+        for name, value in change.items():
+            chain[0][name] = value(chain[0][name]) if callable(value) else value
+        assert verified(to_bytes(header, chain)).problem_count > 0, change
+
+
+@pytest.mark.parametrize("change", [{"format": "sons-journal-v2"}, {"fields": ["id"]}])
+def test_another_format_is_malformed(change: Row) -> None:
+    with pytest.raises(verify_journal.MalformedError, match="sons-journal-v1"):
+        verified(to_bytes(header_of([]) | change, []))
+
+
 def test_a_name_that_comes_twice_is_reported() -> None:
     chain = chained(some_rows(1, random.Random(SEED)))
     line = '{"role": "admin", ' + json.dumps(chain[0])[1:] + "\n"

@@ -223,7 +223,7 @@ async def test_a_sequencer_killed_anywhere_leaves_no_gap_and_no_double(database:
     await checked()
 
 
-async def test_a_base_restored_elsewhere_loses_no_row(database: Database) -> None:
+async def test_a_base_restored_elsewhere_loses_no_row(database: Database, tmp_path: Path) -> None:
     """Numbers of transactions start again in another cluster: behind those of the rows, or far ahead."""
     owner = await database.connect_superuser()
     foreign = (
@@ -239,9 +239,12 @@ async def test_a_base_restored_elsewhere_loses_no_row(database: Database) -> Non
         await owner.execute(foreign, "3", "behind")
         assert (await seal_all()).rows == 0
         assert (await seal_all(whole=True)).rows == 1
+        await owner.execute(foreign, "4", "behind again")
+        await publish(AT, tmp_path / "heads.jsonl")
         await write_rows(1, "ours again")
-        assert (await seal_all()).rows == 1
-        assert await sealed_objects() == ["ahead", "ahead too", "ours", "ours", "behind", "ours again"]
+        assert (await seal_all()).rows == 2, "that one, and that a head was published"
+        ours = ["ahead", "ahead too", "ours", "ours", "behind", "behind again"]
+        assert (await sealed_objects())[: len(ours)] == ours
         await checked()
     finally:
         await owner.close()
@@ -301,7 +304,11 @@ async def test_the_head_goes_out_once_a_day_by_each_way(database: Database, tmp_
         await keep(at, file)
     assert len(file.read_text().splitlines()) == 1
     await write_rows(1)
-    await keep(midnight + timedelta(seconds=1), file)
+    for at in (
+        midnight + timedelta(seconds=1),
+        midnight + timedelta(hours=10),
+    ):  # one day in Paris, not in UTC
+        await keep(at, file)
     rows = await fetch("select seq, channel, taken_at, hash from journal_head order by channel, seq")
     assert [row["channel"] for row in rows] == ["file", "file", "mail", "mail"]
     await seal_all()
