@@ -251,7 +251,7 @@ _NEW = "state = 'waiting' and attempts = 0"
 # the sender writes to the mailboxes of the deliveries that wait
 _WAITED_FOR = (
     f"{_SENDER} and exists"
-    " (select from sons.delivery d where d.person_id = person.id and d.state = 'waiting')"
+    " (select from sons.delivery d where d.person_id = person.id and d.state = 'waiting')"  # nosec B608 # constants
 )
 
 # table, who sees its rows besides the organisation whose they are, whether rows are only ever added

@@ -98,7 +98,7 @@ async def revoke(request: Request[Any, Any, Any], actor: Caller, feed_id: FromPa
         tag=_TAG,
         description="Sans jeton : l'adresse suffit. Les échéances de l'organisation, à partir de celles des"
         " 90 derniers jours ; une échéance déplacée par un texte y est annulée, à côté de la nouvelle.",
-        path={"secret": "Le secret, suivi de « .ics »."},
+        path={"secret": "Le secret, suivi de « .ics »."},  # nosec B105 # words that are shown
         answers={
             200: Answer("Le calendrier (RFC 5545).", str, _MEDIA_TYPE),
             304: Answer("Inchangé depuis l'« ETag » que cite « If-None-Match »."),

@@ -32,7 +32,7 @@ _OUTCOMES = {
     "unknown": "inconnu",
     "warn": "attention",
     "pass": "oui",
-}
+}  # nosec B105 # words that are shown
 _KINDS = {
     "register": "Répertoire", "order": "Commande", "claim": "Engagement", "reservation": "Réservation",
     "grant": "ESMS numérique", "succession": "Succession", "conflict": "Conflit", "decision": "Décision",

@@ -47,7 +47,7 @@ _EFFECTS_OF_MANY = {
 }
 _KINDS = {"verdict": "verdicts", "deadline": "échéances", "amount": "montants"}
 _AMOUNTS = {"total": "total TTC", "advance": "avance TTC", "solde": "solde TTC"}
-_OUTCOMES = {"fail": "refus", "review": "à décider", "unknown": "inconnu", "warn": "attention", "pass": "oui"}
+_OUTCOMES = {"fail": "refus", "review": "à décider", "unknown": "inconnu", "warn": "attention", "pass": "oui"}  # nosec B105 # words that are shown
 
 
 @dataclass(frozen=True, slots=True)

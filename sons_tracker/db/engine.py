@@ -311,7 +311,7 @@ def retrying(operation: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
                 if error.sqlstate not in {_SERIALIZATION_FAILURE, _DEADLOCK_DETECTED}:
                     raise
                 last = error
-            await asyncio.sleep(random.uniform(0, 0.01 * 2**attempt))
+            await asyncio.sleep(random.uniform(0, 0.01 * 2**attempt))  # nosec B311 # no secret is drawn
         raise SonsError(
             ErrorCode.UNAVAILABLE,
             "Trop de demandes portent sur les mêmes données. Réessayez dans un instant.",

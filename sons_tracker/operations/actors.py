@@ -29,7 +29,7 @@ ROLES_BY_KIND: dict[str, tuple[str, ...]] = {
 TOKEN_ROLES = ("editor", "distributor", "og", "ars", "reviewer", "payer", "pilot", "admin")
 # The agencies: what they read is not narrowed to an organisation. The database says the same (`sees_all`).
 SEES_ALL = frozenset({"reviewer", "payer", "pilot", "admin"})
-TOKEN_PREFIX = "sons_"  # noqa: S105 - lets a scanner of leaked secrets recognise ours
+TOKEN_PREFIX = "sons_"  # noqa: S105 # nosec B105 # lets a scanner of leaked secrets recognise ours
 LONGEST_LIFETIME = timedelta(days=366)
 _LONGEST_TOKEN = 200
 

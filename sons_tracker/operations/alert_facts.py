@@ -27,7 +27,7 @@ select o.og_finess_juridique as og, o.dispositif, o.extraction_on, o.essms_of_og
 from {_LIVE} join order_line l on l.order_id = o.id
 where o.vague = $1 and o.essms_of_og > 0 and o.extraction_on is not null
 group by 1, 2, 3, 4
-"""  # noqa: S608 - constants
+"""  # noqa: S608 # nosec B608 # constants
 _COUNTED = f"""
 with live as (
   select o.og_finess_juridique as og, o.dispositif, array_agg(distinct o.number) as orders,
@@ -43,7 +43,7 @@ with live as (
 select l.og, l.dispositif, l.orders, l.suppliers, array_agg(c.day order by c.day) as days,
   array_agg(c.count order by c.day) as counts
 from live l join counted c on c.og = l.og group by 1, 2, 3, 4
-"""  # noqa: S608
+"""  # noqa: S608 # nosec B608 # constants of this module
 _LOADED = """
 select d.day from unnest($1::date[]) as d (day)
 where exists (select from extraction x where x.register = 'establishment' and x.extracted_on = d.day
@@ -73,7 +73,7 @@ from {_LIVE} cross join lateral (select o.received_at at time zone 'Europe/Paris
 where o.vague = $1 and (p.at::time < $2 or p.at::time >= $3
   or extract(isodow from p.at) > 5 or extract(isodow from o.signed_on) > 5
   or p.at::date = any($4::date[]) or o.signed_on = any($4::date[]))
-"""  # noqa: S608
+"""  # noqa: S608 # nosec B608 # constants of this module
 _FIRST_YEAR = """
 select extract(year from least(min(signed_on), min(received_at)::date))::int from purchase_order
 where vague = $1
@@ -85,7 +85,7 @@ from {_LIVE} cross join lateral (
   where finess_juridique = o.og_finess_juridique and created_on is not null and valid_from <= $2
   order by valid_from desc limit 1) e
 where o.vague = $1 and o.signed_on < e.created_on
-"""  # noqa: S608
+"""  # noqa: S608 # nosec B608 # constants of this module
 _APPLICATIONS = """
 with alive as (
   select grant_reference, call, call_year, finess_geographique,

@@ -72,7 +72,7 @@ select a.id, a.number, a.pattern, {_STATE} as state, a.message, a.ogs, a.supplie
     from unnest(a.suppliers) with ordinality as n (id, place) join organisation o on o.id = n.id),
     '{{}}') as names
 from alert a
-"""  # noqa: S608 - a constant
+"""  # noqa: S608 # nosec B608 # a constant
 _PAGE = f"""{_ALERT}
 where ($1::text is null or {_STATE} = $1) and ($2::text is null or a.pattern = $2)
   and ($3::text is null or a.ogs @> array[$3]) and ($4::uuid is null or a.suppliers @> array[$4])

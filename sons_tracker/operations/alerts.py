@@ -46,7 +46,7 @@ update alert a set message = b.message, ogs = b.ogs, suppliers = b.suppliers, su
   dismiss_reason = case when not b.reopened then a.dismiss_reason end
 from before b where a.id = b.id
 returning a.number, b.returned, b.reopened
-"""  # noqa: S608 - a constant
+"""  # noqa: S608 # nosec B608 # a constant
 _NEW = f"""{_SEEN}, fresh as (
   select s.* from seen s
   where not exists (select from alert a where a.pattern = s.pattern and a.subject_key = s.key)
@@ -58,7 +58,7 @@ select gen_random_uuid(), 'AL-' || $3 || '-' || lpad(n::text, greatest(6, length
   f.pattern, f.key, f.message, f.ogs, f.suppliers, f.subjects, f.facts, f.score, $2, $2
 from fresh f cross join lateral (select nextval('alert_number') as n where f.key is not null) as n
 returning pattern
-"""  # noqa: S608
+"""  # noqa: S608 # nosec B608 # constants of this module
 _CEASED = """
 update alert a set ceased_at = greatest(a.raised_at, $1)
 where a.ceased_at is null and not exists (

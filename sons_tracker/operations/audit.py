@@ -66,7 +66,7 @@ select count(*) as lines, count(distinct c.holder_id) as orders,
        (select count(*) from esms_grant g where {CURRENT} {{of_grants}}) as grants
 from claim c
 where c.vague = any($1::text[]) and c.released_at is null and c.holder_kind = 'order' {{of_claims}}
-"""  # noqa: S608 - constants of this module
+"""  # noqa: S608 # nosec B608 # constants of this module
 # A case is examined whole: with the ESSMS that are asked for come those of their cases.
 _WHOLE_CASES = """
 select distinct number from conflict_essms e

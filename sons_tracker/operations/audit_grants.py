@@ -67,7 +67,7 @@ join purchase_order o on o.id = c.holder_id
 join order_state s on s.state = o.state
 join esms_grant g on g.finess_geographique = c.finess_geographique and {CURRENT}
 where 'order_grant' = any($1::text[]) and c.vague = any($3) {{scope}}
-"""  # noqa: S608 - constants of this module
+"""  # noqa: S608 # nosec B608 # constants of this module
 
 
 def _crossing_starts(asked: Known) -> list[date]:
@@ -130,7 +130,7 @@ join claim c on c.order_id = o.id and c.release_reason is distinct from 'removed
 join esms_grant g on g.finess_geographique = c.finess_geographique and g.project = 'acquisition' and {CURRENT}
 where 'cancelled_then_acquisition' = any($1::text[]) and k.state = 'carried_out' and o.vague = any($3)
   and greatest(g.requested_on, g.agreed_on) >= (k.cancelled_at at time zone 'Europe/Paris')::date {{scope}}
-"""  # noqa: S608 - constants of this module
+"""  # noqa: S608 # nosec B608 # constants of this module
 
 
 def _after(asked: Known, text: str) -> Iterable[Told]:
@@ -181,7 +181,7 @@ from current a
 join current b on b.finess_geographique = a.finess_geographique
   and (a.act_on, a.grant_reference) < (b.act_on, b.grant_reference)
 where 'two_grants' = any($1::text[]) and a.grant_reference <> b.grant_reference
-"""  # noqa: S608 - constants of this module
+"""  # noqa: S608 # nosec B608 # constants of this module
 
 
 def _any_vague(asked: Known) -> str:

@@ -68,7 +68,7 @@ join claim p on p.vague = any($2) and p.finess_geographique = s.predecessor
 join claim n on n.vague = p.vague and n.finess_geographique = s.successor
   and n.released_at is null and n.holder_kind = 'order'
 where 'two_numbers' = any($1::text[]) and s.state <> 'dismissed' {{scope}}
-"""  # noqa: S608 - constants of this module
+"""  # noqa: S608 # nosec B608 # constants of this module
 
 
 def _numbers(_asked: Known, text: str) -> Iterable[Told]:
@@ -108,7 +108,7 @@ left join establishment e on e.finess_geographique = c.finess_geographique
 where 'perimeter_differs' = any($1::text[]) and c.vague = any($2) and c.released_at is null
   and c.holder_kind = 'order' and $3::date is not null and (o.extraction_on < $3) is not false
   and (e.valid_from <= o.extraction_on) is not true {{scope}}
-"""  # noqa: S608 - constants of this module
+"""  # noqa: S608 # nosec B608 # constants of this module
 
 
 def _place(asked: Known, text: str) -> Iterable[Told]:

@@ -26,7 +26,7 @@ from sons_tracker.rules.money import euros_fr
 AUTHOR = "Suivi des doubles financements"
 VERDICT_WORDS = {
     "fail": "refus", "review": "à examiner", "unknown": "inconnu", "warn": "attention", "pass": "respectée",
-}  # fmt: skip
+}  # fmt: skip # nosec B105 # words that are shown
 FACT_WORDS = {
     "register": "Répertoire", "order": "Commande", "claim": "Engagement", "reservation": "Réservation",
     "grant": "ESMS numérique", "succession": "Succession", "conflict": "Dossier", "decision": "Décision",

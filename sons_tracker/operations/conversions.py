@@ -53,7 +53,7 @@ async def let_go_for_order(
     """
     asked = (vague, list(numbers), actor.organisation_id, og, at)
     found = await con.fetch(
-        f"select distinct r.id from claim c, {_OWN}",  # noqa: S608 - a constant
+        f"select distinct r.id from claim c, {_OWN}",  # noqa: S608 # nosec B608 # a constant
         *asked,
     )
     if not found:
@@ -62,7 +62,7 @@ async def let_go_for_order(
     taken: dict[UUID, list[str]] = {}
     for row in await con.fetch(
         "update claim c set released_at = $5, release_reason = 'converted'"  # noqa: S608 - a constant
-        f" from {_OWN} returning c.holder_id, c.finess_geographique",
+        f" from {_OWN} returning c.holder_id, c.finess_geographique",  # nosec B608 # constants of this module
         *asked,
     ):
         taken.setdefault(row["holder_id"], []).append(row["finess_geographique"])

@@ -156,7 +156,7 @@ async def _end(con: asyncpg.Connection, job: Job, outcome: Outcome) -> bool:
     state = {"delivered": "delivered", "unconfigured": "unconfigured"}.get(outcome.verdict, "dead")
     wait: timedelta | None = None
     if outcome.verdict == "failed" and job.attempt <= len(BACK_OFF):
-        state, wait = "waiting", BACK_OFF[job.attempt - 1] * random.uniform(1 - JITTER, 1 + JITTER)
+        state, wait = "waiting", BACK_OFF[job.attempt - 1] * random.uniform(1 - JITTER, 1 + JITTER)  # nosec B311 # no secret is drawn
     done = await con.fetchval(
         "update delivery set state = $3, next_at = now() + $4::interval,"
         " ended_at = case when $4::interval is null then now() end, last_status = $5, last_problem = $6"

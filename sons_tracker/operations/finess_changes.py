@@ -30,7 +30,7 @@ from before b full join after a using (finess_geographique)
 where ({", ".join(f"b.{name}" for name in _COLUMNS)}, b.valid_from is null)
   is distinct from ({", ".join(f"a.{name}" for name in _COLUMNS)}, a.valid_from is null)
 order by finess_geographique
-"""  # noqa: S608 - made of the columns above, never of a value
+"""  # noqa: S608 # nosec B608 # made of the columns above, never of a value
 _REMAINING = """
 select siret, count(*) as bearers from establishment
 where siret = any($3) and in_service and valid_from <= $1 and (valid_to is null or valid_to > $2)

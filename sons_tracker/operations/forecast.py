@@ -186,7 +186,7 @@ async def forecast(
         f"{measured} select {shown} from placed"  # noqa: S608 - names of this module only
         " where ($8::date is null or month >= $8) and ($9::date is null or month <= $9)"
         " and ($10::text is null or region = $10)"
-        f" {grouping}"
+        f" {grouping}"  # nosec B608 # constants of this module
     )
     async with transaction(actor.context, read_only=True) as con:
         # whole tables are hashed once and not sorted on disk; what runs once is not worth compiling

@@ -101,7 +101,7 @@ async def read_queue(
         names = await _names(con, found[:limit])
         rows_shown = await con.fetch(SHOWN, [one.row["id"] for one in found[:limit]])
         counted = await con.fetch(
-            f"select c.state, count(*) as n from conflict c where {IN_ANY_STATE} group by 1",  # noqa: S608
+            f"select c.state, count(*) as n from conflict c where {IN_ANY_STATE} group by 1",  # noqa: S608 # nosec B608 # constants
             *given[:-1],
         )
     counts = dict.fromkeys(CONFLICT_STATES, 0) | {row["state"]: row["n"] for row in counted}

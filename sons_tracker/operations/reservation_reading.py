@@ -107,7 +107,7 @@ where {_SEEN} and ($3::text is null or r.state = $3) and ($4::text is null or r.
                                     where finess_geographique = $5))
   and ($6::timestamptz is null or (r.reserved_at, r.id) < ($6, $7::uuid))
 order by r.reserved_at desc, r.id desc limit $8
-"""  # noqa: S608 - the interpolated text is a constant of this module
+"""  # noqa: S608 # nosec B608 # the interpolated text is a constant of this module
 
 
 async def find_reservation(actor: Actor, reservation_id: UUID, law: Law, at: datetime) -> ReservationView:
@@ -125,7 +125,7 @@ async def read_reservation(
 ) -> ReservationView:
     """As `find_reservation`, in the caller's transaction."""
     row = await con.fetchrow(
-        f"select r.* from reservation r where {_SEEN} and r.id = $3",  # noqa: S608 - a constant
+        f"select r.* from reservation r where {_SEEN} and r.id = $3",  # noqa: S608 # nosec B608 # a constant
         actor.role in SEES_ALL,
         actor.organisation_id,
         reservation_id,

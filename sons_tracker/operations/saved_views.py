@@ -46,7 +46,7 @@ async def list_views(actor: Actor) -> tuple[SavedView, ...]:
     require(actor, *READERS)
     async with transaction(actor.context, read_only=True) as con:
         rows = await con.fetch(
-            f"select id, name, filters, saved_at from saved_view where {_MINE} order by name",  # noqa: S608
+            f"select id, name, filters, saved_at from saved_view where {_MINE} order by name",  # noqa: S608 # nosec B608 # constants
             actor.person_id,
             actor.organisation_id,
         )
@@ -90,7 +90,7 @@ async def save_view(
             )
         else:
             kept = await con.fetchval(
-                f"select count(*) from saved_view where {_MINE}",  # noqa: S608
+                f"select count(*) from saved_view where {_MINE}",  # noqa: S608 # nosec B608 # constants
                 actor.person_id,
                 actor.organisation_id,
             )
@@ -136,7 +136,7 @@ async def remove_view(actor: Actor, name: str, at: datetime, key: Key, render: R
 
 async def _find(con: asyncpg.Connection, actor: Actor, name: str) -> Any:
     return await con.fetchrow(
-        f"select id, name, filters, saved_at from saved_view where {_MINE} and name = $3",  # noqa: S608
+        f"select id, name, filters, saved_at from saved_view where {_MINE} and name = $3",  # noqa: S608 # nosec B608 # constants
         actor.person_id,
         actor.organisation_id,
         name,

@@ -48,7 +48,7 @@ select s.seq, s.hash, j.txid::text as txid, j.id,
        j.txid >= pg_snapshot_xmax(pg_current_snapshot()) as restored
 from journal_seal s join journal j on j.id = s.journal_id order by s.seq desc limit 1
 """
-_ROWS = f"select {_TEXTS} from journal j"
+_ROWS = f"select {_TEXTS} from journal j"  # nosec B608 # constants of this module
 _UNSEALED = "not exists (select from journal_seal s where s.journal_id = j.id)"
 _NEXT = f"""
 {_ROWS}
@@ -68,7 +68,7 @@ order by j.txid >= pg_snapshot_xmax(pg_current_snapshot()) desc, j.txid, j.id li
 """
 _CHAIN = (
     f"select s.seq, encode(s.prev, 'hex') as prev, encode(s.hash, 'hex') as hash, {_TEXTS}"
-    " from journal_seal s join journal j on j.id = s.journal_id order by s.seq"
+    " from journal_seal s join journal j on j.id = s.journal_id order by s.seq"  # nosec B608 # constants
 )
 _INSERT = """
 insert into journal_seal (seq, journal_id, prev, hash)

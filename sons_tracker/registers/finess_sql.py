@@ -88,7 +88,7 @@ from (select *, {as_integer("nofinesset")} as et_number, {as_integer("nofinessej
         dateouv::date as opened, {digits("siret", 14)} as siret_is_digits
       from finess_raw offset 0) raw
 left join nomenclature n on n.code = categetab
-"""
+"""  # nosec B608 # constants
 
 ENTITIES_SQL = f"""
 create temp table incoming on commit drop as
@@ -102,10 +102,10 @@ select line,
   ligneacheminement as postal_line, {known("created")} as created_on, null::date as closed_on
 from (select *, {as_integer("nofiness")} as ej_number, datecrea::date as created
       from finess_raw offset 0) raw
-"""
+"""  # nosec B608 # constants
 
 COUNT_SQL = f"""
 select count(*) as rows, count(*) filter (where refused) as refused,
   {", ".join(f"count(*) filter (where flags & {value} <> 0) as flag_{value}" for value in FLAGS)}
 from incoming
-"""
+"""  # nosec B608 # constants

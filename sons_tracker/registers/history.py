@@ -46,7 +46,7 @@ async def keep_untold(
             f"""update incoming i set {column} = h.{column} from {register.table} h
                 where {_equal("i", "h", list(register.keys))} and i.{column} is null
                   and h.{column} is not null
-                  and h.valid_from <= $1 and (h.valid_to is null or h.valid_to > $1)""",
+                  and h.valid_from <= $1 and (h.valid_to is null or h.valid_to > $1)""",  # nosec B608 # constants
             extracted_on,
             timeout=IMPORT_TIMEOUT,
         )
@@ -91,7 +91,7 @@ async def compare(
         left join mentioned m on m.row_key = {row_key}
         cross join next_stock s
         {kept} and (i.line is null or h.valid_from is null
-          or {_different("i", "h", values)})""",
+          or {_different("i", "h", values)})""",  # nosec B608 # columns of layout
         extracted_on,
         register.kind.value,
         timeout=IMPORT_TIMEOUT,
@@ -111,7 +111,7 @@ async def count_held(con: asyncpg.Connection, register: Register, extracted_on: 
     return int(
         await con.fetchval(
             f"select count(*) from {register.table}"
-            " where valid_from <= $1 and (valid_to is null or valid_to > $1)"
+            " where valid_from <= $1 and (valid_to is null or valid_to > $1)"  # nosec B608 # constants
             + (" and not stub" if register.has_stubs else ""),
             extracted_on,
             timeout=IMPORT_TIMEOUT,
@@ -133,20 +133,20 @@ async def apply(
     steps = [
         # the row that covers the date ends there…
         f"""update {table} t set valid_to = $1 from difference d
-            where {same_key} and t.valid_from = d.held_from and d.held_from < $1""",
+            where {same_key} and t.valid_from = d.held_from and d.held_from < $1""",  # nosec B608 # constants
         # … and goes on from the next extraction that had said the same
         f"""insert into {table} ({key_list}, valid_from, valid_to, {value_list}{_stub(register, ", stub")})
             select {_of("t", keys)}, d.next_on, d.held_to, {_of("t", values)}{_stub(register, ", false")}
             from {table} t join difference d on {same_key} and t.valid_from = d.held_from
-            where d.held_from < $1 and {has_right_part}""",
+            where d.held_from < $1 and {has_right_part}""",  # nosec B608 # columns of layout
         # a row that begins on the date is what an earlier import said of that same date: replaced
         f"""update {table} t set valid_from = d.next_on from difference d
-            where {same_key} and t.valid_from = d.held_from and d.held_from = $1 and {has_right_part}""",
+            where {same_key} and t.valid_from = d.held_from and d.held_from = $1 and {has_right_part}""",  # nosec B608 # constants
         f"""delete from {table} t using difference d
-            where {same_key} and t.valid_from = d.held_from and d.held_from = $1""",
+            where {same_key} and t.valid_from = d.held_from and d.held_from = $1""",  # nosec B608 # constants
         f"""insert into {table} ({key_list}, valid_from, valid_to, {value_list}{_stub(register, ", stub")})
             select {_of("i", keys)}, $1, {until}, {_of("i", values)}{_stub(register, ", false")}
-            from {said}""",
+            from {said}""",  # nosec B608 # columns of layout
     ]
     if register.has_stubs:
         steps.insert(0, _SHORTEN_STUBS)
@@ -177,7 +177,7 @@ async def _join_equal_neighbours(con: asyncpg.Connection, register: Register, ex
                 and not {_different("l", "r", values)}{no_stub}
               returning {_of("r", keys)}, r.valid_from, r.valid_to)
             update {table} t set valid_to = j.valid_to from joined j
-            where {_equal("t", "j", keys)} and t.valid_to = j.valid_from{not_a_stub}""",
+            where {_equal("t", "j", keys)} and t.valid_to = j.valid_from{not_a_stub}""",  # nosec B608 # constants
             *([extracted_on] if boundary == "$1::date" else []),
             timeout=IMPORT_TIMEOUT,
         )
@@ -233,7 +233,7 @@ async def mention(con: asyncpg.Connection, register: Register, extracted_on: dat
     row_key = "array[" + ", ".join(f"{key}::text" for key in register.keys) + "]"
     await con.execute(
         f"""insert into extract_mention (register, extracted_on, row_key)
-            select $1, $2, {row_key} from incoming on conflict do nothing""",
+            select $1, $2, {row_key} from incoming on conflict do nothing""",  # nosec B608 # constants
         register.kind.value,
         extracted_on,
         timeout=IMPORT_TIMEOUT,

@@ -111,7 +111,7 @@ async def refuse_repeated(con: asyncpg.Connection, register: Register, staged: S
                  concat_ws(' / ', {keys}) as shown
           from incoming i join repeated using ({keys}))
         select line, first_line, shown, count(*) over () as found
-        from ranked where line > first_line order by line limit {REFUSALS_SHOWN}""",
+        from ranked where line > first_line order by line limit {REFUSALS_SHOWN}""",  # nosec B608 # constants
         timeout=IMPORT_TIMEOUT,
     )
     for row in rows:

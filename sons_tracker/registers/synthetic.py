@@ -97,7 +97,7 @@ class Chance:
     """Choices made from `random()` alone, whose sequence Python promises for a seed."""
 
     def __init__(self, seed: int) -> None:
-        self._random = random.Random(seed).random
+        self._random = random.Random(seed).random  # nosec B311 # no secret is drawn
 
     def below(self, bound: int) -> int:
         return int(self._random() * bound)

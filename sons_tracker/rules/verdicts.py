@@ -16,7 +16,7 @@ class Outcome(StrEnum):
     """`fail` refuses; `review` and `unknown` hold the ESSMS but owe nothing until a person settles them;
     `warn` is shown and passes (docs/regles.md)."""
 
-    PASS = "pass"  # noqa: S105 - the word of a verdict, not a password
+    PASS = "pass"  # noqa: S105 # nosec B105 # the word of a verdict, not a password
     WARN = "warn"
     UNKNOWN = "unknown"
     REVIEW = "review"

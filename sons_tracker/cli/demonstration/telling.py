@@ -34,7 +34,7 @@ _DECISIONS = {
     "to_review": ("à instruire", "bold yellow"),
     "refused": ("refusée", "bold red"),
 }
-_OUTCOMES = {"fail": "refus", "review": "à décider", "unknown": "inconnu", "warn": "attention", "pass": "oui"}
+_OUTCOMES = {"fail": "refus", "review": "à décider", "unknown": "inconnu", "warn": "attention", "pass": "oui"}  # nosec B105 # words that are shown
 _KINDS = {"advance": "Avance", "solde": "Solde"}
 _SHOWN_ESSMS = 3
 _NARROWEST = 9
