@@ -35,8 +35,8 @@ class Retention:
     idempotency: timedelta
     tokens: timedelta
     """After a token expired or was revoked."""
-    secrets: timedelta
-    """After the secret of a webhook was replaced."""
+    sessions: timedelta
+    """After a session expired or was closed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ _RATE_FORM = re.compile(r"([0-9]{1,6})/([0-9]{1,5})")
 _DAYS = {
     "SONS_KEEP_IDEMPOTENCY_DAYS": (30, 366),
     "SONS_KEEP_TOKENS_DAYS": (365, 3660),
-    "SONS_KEEP_SECRETS_DAYS": (30, 366),
+    "SONS_KEEP_SESSIONS_DAYS": (90, 366),
 }
 
 
@@ -81,7 +81,7 @@ def read(given: Mapping[str, str], faults: list[Fault], *, real: bool) -> Safegu
         Retention(
             idempotency=days["SONS_KEEP_IDEMPOTENCY_DAYS"],
             tokens=days["SONS_KEEP_TOKENS_DAYS"],
-            secrets=days["SONS_KEEP_SECRETS_DAYS"],
+            sessions=days["SONS_KEEP_SESSIONS_DAYS"],
         ),
     )
 

@@ -121,7 +121,7 @@ class Contract:
         if self.body is not None or self.query is not None:
             implied.append(ErrorCode.INVALID_REQUEST)
         if self.access.reads_token:
-            implied.append(ErrorCode.UNAVAILABLE)
+            implied += [ErrorCode.TOO_MANY_REQUESTS, ErrorCode.UNAVAILABLE]
         return tuple(dict.fromkeys((*self.errors, *implied)))
 
 

@@ -12,6 +12,7 @@ from litestar.di import NamedDependency
 from litestar.handlers import BaseRouteHandler
 from litestar.types import Message, Scope
 
+from sons_tracker.api import rate_limits
 from sons_tracker.api.contract import ANONYMOUS_ROLE, contract_of
 from sons_tracker.errors import ErrorCode, SonsError
 from sons_tracker.operations import actors
@@ -50,7 +51,17 @@ async def authorise(connection: ASGIConnection[Any, Any, Any, Any], handler: Bas
             return
         raise TypeError(f"{handler} has no contract")
     access = contract.access
-    actor = await _actor(connection) if access.reads_token else ANONYMOUS
+    actor = ANONYMOUS
+    if access.reads_token:
+        try:
+            actor = await _actor(connection)
+        except SonsError as error:
+            if error.code is ErrorCode.UNAUTHENTICATED:
+                await rate_limits.charge(connection)  # who tries credentials is counted by the address
+            raise
+        # Who comes with nothing where something is needed is answered without the database: no count.
+        if actor.role != ANONYMOUS_ROLE or ANONYMOUS_ROLE in access.roles:
+            await rate_limits.charge(connection, actor)
     if actor.role not in access.roles:
         if actor.role == ANONYMOUS_ROLE:
             raise SonsError(ErrorCode.UNAUTHENTICATED, "Aucun jeton n'accompagne la demande.")
@@ -79,6 +90,7 @@ async def add_headers(message: Message, scope: Scope) -> None:
         headers = MutableScopeHeaders.from_message(message)
         for name, value in _HEADERS.items():
             headers.setdefault(name, value)
+        rate_limits.add_headers(headers, scope)
 
 
 async def _actor(connection: ASGIConnection[Any, Any, Any, Any]) -> Actor:

@@ -132,9 +132,11 @@ async def lift(owner: asyncpg.Connection, guard: str) -> None:
         case "index":
             await owner.execute(f"drop index sons.{guard}")
         case "policy":
-            opened = {"SELECT": "using (true)", "INSERT": "with check (true)"}.get(
-                found["cmd"], "using (true) with check (true)"
-            )
+            opened = {
+                "SELECT": "using (true)",
+                "DELETE": "using (true)",
+                "INSERT": "with check (true)",
+            }.get(found["cmd"], "using (true) with check (true)")
             await owner.execute(f"alter policy {guard} on {found['tab']} {opened}")
 
 
@@ -173,7 +175,7 @@ async def carry_out(world: World, attack: Attack) -> None:
         if text.startswith("select"):
             assert await owner.fetchval(text) > 0, "nothing was reached"
         else:
-            assert await owner.execute(text) != "UPDATE 0", "nothing was reached"
+            assert await owner.execute(text) not in {"UPDATE 0", "DELETE 0"}, "nothing was reached"
     await owner.execute("set constraints all immediate")
 
 
