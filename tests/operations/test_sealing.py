@@ -239,7 +239,7 @@ async def test_a_base_restored_elsewhere_loses_no_row(database: Database, tmp_pa
         await owner.execute(foreign, "3", "behind")
         assert (await seal_all()).rows == 0
         assert (await seal_all(whole=True)).rows == 1
-        await owner.execute(foreign, "4", "behind again")
+        await owner.execute(foreign, "2", "behind again")
         await publish(AT, tmp_path / "heads.jsonl")
         await write_rows(1, "ours again")
         assert (await seal_all()).rows == 2, "that one, and that a head was published"
