@@ -131,7 +131,9 @@ def _life(settings: Settings) -> Callable[[Litestar], AbstractAsyncContextManage
         async with open_database(settings) as opened:
             await engine.start(opened.app_dsn, role=opened.app_role)
             try:
-                async with scheduler.running(heads=settings.journal_heads), relay.running(settings):
+                kept_for = settings.safeguards.retention
+                ticking = scheduler.running(heads=settings.journal_heads, kept_for=kept_for)
+                async with ticking, relay.running(settings):
                     yield
             finally:
                 await engine.stop()

@@ -9,11 +9,10 @@ import asyncpg
 
 from sons_tracker.db.engine import transaction
 from sons_tracker.errors import ErrorCode, SonsError
-from sons_tracker.operations.actors import SCHEDULER, Actor
+from sons_tracker.operations.actors import Actor
 
 IN_FLIGHT_WAIT = 2.0
 """Seconds that the second of two identical requests waits for the first."""
-KEPT_FOR = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +93,7 @@ async def keep_answer(con: asyncpg.Connection, actor: Actor, key: Key, answer: A
     )
 
 
-async def purge() -> int:
-    """Forgets the keys older than thirty days of the machine's clock; returns how many."""
-    async with transaction(SCHEDULER.context) as con:
-        done: str = await con.execute(
-            "delete from idempotency where created_at < now() - $1::interval", KEPT_FOR
-        )
-        return int(done.rpartition(" ")[2])
+async def purge(con: asyncpg.Connection, kept_for: timedelta) -> int:
+    """Forgets the keys older than `kept_for` of the machine's clock, as the scheduler; returns how many."""
+    done: str = await con.execute("delete from idempotency where created_at < now() - $1::interval", kept_for)
+    return int(done.rpartition(" ")[2])

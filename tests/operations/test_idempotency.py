@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import suppress
-from datetime import timedelta
 
 import pytest
 
@@ -13,7 +12,6 @@ from sons_tracker import law
 from sons_tracker.db.engine import transaction
 from sons_tracker.errors import ErrorCode, SonsError
 from sons_tracker.operations import idempotency, orders
-from sons_tracker.operations.actors import SCHEDULER
 from sons_tracker.operations.idempotency import Answer, Key
 from sons_tracker.operations.views import OrderView
 from tests import factories_orders as make
@@ -96,20 +94,3 @@ async def test_what_fails_keeps_no_key(everything) -> None:
     with pytest.raises(ZeroDivisionError):
         await orders.submit(editor.actor, request, law.load().law, AT, key, breaks)
     assert (await make.deposit(editor.actor, request, key=key)).decision == "accepted"
-
-
-async def test_keys_are_forgotten_after_thirty_days_and_not_before(everything, monkeypatch) -> None:
-    editor, request = await an_order(everything)
-    await make.deposit(editor.actor, request)
-    await idempotency.purge()
-
-    async def known() -> int:
-        async with transaction(SCHEDULER.context, read_only=True) as con:
-            ask = "select count(*) from idempotency where organisation_id = $1"
-            return int(await con.fetchval(ask, editor.actor.organisation_id))
-
-    assert timedelta(days=30) == idempotency.KEPT_FOR
-    assert await known() == 1
-    monkeypatch.setattr(idempotency, "KEPT_FOR", timedelta())
-    assert await idempotency.purge() >= 1
-    assert await known() == 0
