@@ -31,6 +31,7 @@ from sons_tracker.api import (
     law,
     ledger,
     lots,
+    members,
     notices,
     orders,
     payments,
@@ -40,8 +41,10 @@ from sons_tracker.api import (
     reservations,
     reviews,
     samples,
+    sessions,
     soldes,
     suppliers,
+    tokens,
     va,
     webhooks,
 )
@@ -88,6 +91,9 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     *alerts.HANDLERS,
     *samples.HANDLERS,
     *clock.HANDLERS,
+    *sessions.HANDLERS,
+    *members.HANDLERS,
+    *tokens.HANDLERS,
     *documentation.HANDLERS,
 )
 

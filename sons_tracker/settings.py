@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 from urllib.parse import unquote, urlsplit
@@ -17,6 +18,9 @@ from sons_tracker.safeguards import Safeguards
 Instance = Literal["sandbox", "real"]
 
 _PACKAGE = Path(__file__).resolve().parent
+DEMONSTRATION_KEY = "c29ucy10cmFja2VyIGRlbW9uc3RyYXRpb24ga2V5ISE="
+"""Known to everyone who reads this line: a sandbox alone takes it."""
+_LONGEST_MINUTES = 24 * 60
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -45,10 +49,14 @@ class Settings:
     smtp_url: str | None = field(repr=False)
     """`smtp://` (STARTTLS, except on loopback) or `smtps://`, with the account; None: no e-mail leaves."""
     mail_from: str | None
+    account_key: str | None = field(repr=False)
+    """Seals the second factors: Fernet keys, the newest first, with commas. None: no local account."""
+    session_idle: timedelta
+    session_life: timedelta
     webhooks_on_loopback: bool
     """A sandbox may send webhooks to its own machine, in plain HTTP: for trying them out."""
     journal_heads: Path | None
-    """The file to which the heads of the journal are appended, outside of what the database's keepers hold."""
+    """The file to which the heads of the journal are appended, beyond the reach of the database's keepers."""
     safeguards: Safeguards
 
     @property
@@ -82,6 +90,9 @@ class Settings:
         if asked not in {"sandbox", "real"}:
             faults.append(Fault("SONS_INSTANCE", "Les valeurs possibles sont « sandbox » et « real »."))
         smtp_url, mail_from = _mail(given, faults)
+        account_key = _account_key(given.get("SONS_ACCOUNT_KEY"), asked, faults)
+        idle = _minutes("SONS_SESSION_IDLE_MINUTES", given, 30, faults)
+        life = _minutes("SONS_SESSION_MINUTES", given, 12 * 60, faults)
         on_loopback = given.get("SONS_WEBHOOKS_LOOPBACK", "0")
         if on_loopback not in {"0", "1"} or (on_loopback == "1" and asked != "sandbox"):
             faults.append(Fault("SONS_WEBHOOKS_LOOPBACK", "0, ou 1 sur une instance de démonstration."))
@@ -104,6 +115,9 @@ class Settings:
             appeal_text=given.get("SONS_APPEAL_TEXT"),
             smtp_url=smtp_url,
             mail_from=mail_from,
+            account_key=account_key,
+            session_idle=idle,
+            session_life=life,
             webhooks_on_loopback=on_loopback == "1",
             safeguards=protection,
             journal_heads=Path(given["SONS_JOURNAL_HEADS"]).absolute()
@@ -124,6 +138,25 @@ def _port(text: str, faults: list[Fault]) -> int:
         return int(text)
     faults.append(Fault("SONS_PORT", "Un port est un nombre de 1 à 65535."))
     return 0
+
+
+def _account_key(text: str | None, asked: str, faults: list[Fault]) -> str | None:
+    if text is None:
+        return DEMONSTRATION_KEY if asked == "sandbox" else None
+    if DEMONSTRATION_KEY in text and asked != "sandbox":
+        faults.append(Fault("SONS_ACCOUNT_KEY", "La clé de démonstration est publique."))
+    if not all(re.fullmatch(r"[A-Za-z0-9_-]{43}=", key) for key in text.split(",")):
+        message = "Une clé Fernet, ou plusieurs séparées par des virgules, la plus récente d'abord."
+        faults.append(Fault("SONS_ACCOUNT_KEY", message))
+    return text
+
+
+def _minutes(name: str, given: Mapping[str, str], default: int, faults: list[Fault]) -> timedelta:
+    text = given.get(name, str(default))
+    if text.isascii() and text.isdigit() and 1 <= int(text[:6]) <= _LONGEST_MINUTES:
+        return timedelta(minutes=int(text))
+    faults.append(Fault(name, f"Une durée en minutes, de 1 à {_LONGEST_MINUTES}."))
+    return timedelta(minutes=default)
 
 
 def _mail(given: Mapping[str, str], faults: list[Fault]) -> tuple[str | None, str | None]:

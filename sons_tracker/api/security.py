@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hmac
 import re
 from typing import Any, TypeAlias
+from urllib.parse import urlsplit
 
 from litestar import Request
 from litestar.connection import ASGIConnection
@@ -15,10 +17,15 @@ from litestar.types import Message, Scope
 from sons_tracker.api import rate_limits
 from sons_tracker.api.contract import ANONYMOUS_ROLE, contract_of
 from sons_tracker.errors import ErrorCode, SonsError
-from sons_tracker.operations import actors
+from sons_tracker.operations import actors, sessions
 from sons_tracker.operations.actors import ANONYMOUS, Actor
+from sons_tracker.operations.proofs import Door
 
 _BEARER = re.compile(r"bearer +([A-Za-z0-9._~+/=-]{1,200})", re.IGNORECASE)
+COOKIE = "__Host-sons"
+"""The cookie of a session. It is never sent by another site's form, nor read by a script."""
+CSRF_HEADER = "x-csrf-token"
+_READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 _HEADERS = {
     "x-content-type-options": "nosniff",
@@ -66,6 +73,7 @@ async def authorise(connection: ASGIConnection[Any, Any, Any, Any], handler: Bas
         if actor.role == ANONYMOUS_ROLE:
             raise SonsError(ErrorCode.UNAUTHENTICATED, "Aucun jeton n'accompagne la demande.")
         raise SonsError(ErrorCode.FORBIDDEN, f"Le rôle « {actor.role} » ne permet pas cette action.")
+    _check_scopes(connection, actor)
     connection.scope["user"] = actor
 
 
@@ -95,6 +103,11 @@ async def add_headers(message: Message, scope: Scope) -> None:
 
 async def _actor(connection: ASGIConnection[Any, Any, Any, Any]) -> Actor:
     given = connection.headers.getall("authorization", [])
+    secret = session_secret(connection)
+    if secret is not None:
+        if given:
+            raise SonsError(ErrorCode.UNAUTHENTICATED, "Un jeton ou une session : les deux ensemble, jamais.")
+        return await _of_session(connection, secret)
     if not given:
         return ANONYMOUS
     match = _BEARER.fullmatch(given[0]) if len(given) == 1 else None
@@ -106,3 +119,73 @@ async def _actor(connection: ASGIConnection[Any, Any, Any, Any]) -> Actor:
     if actor is None:
         raise SonsError(ErrorCode.UNAUTHENTICATED, "Le jeton est inconnu, expiré ou révoqué.")
     return actor
+
+
+def door_of(connection: ASGIConnection[Any, Any, Any, Any]) -> Door:
+    """What local accounts need of the settings.
+
+    Raises:
+        SonsError: `UNAVAILABLE` where they are not open.
+    """
+    return Door.of(connection.app.state.settings)
+
+
+def session_secret(connection: ASGIConnection[Any, Any, Any, Any]) -> str | None:
+    """The secret that the cookie of a session carries; None without one.
+
+    Raises:
+        SonsError: `UNAUTHENTICATED` for two: who planted the other one?
+    """
+    sent = [
+        pair.partition("=")[2].strip()
+        for header in connection.headers.getall("cookie", [])
+        for pair in header.split(";")
+        if pair.partition("=")[0].strip() == COOKIE
+    ]
+    if len(sent) > 1:
+        raise SonsError(ErrorCode.UNAUTHENTICATED, "Plusieurs cookies de session accompagnent la demande.")
+    return sent[0] if sent else None
+
+
+async def _of_session(connection: ASGIConnection[Any, Any, Any, Any], secret: str) -> Actor:
+    actor = await sessions.authenticate(secret, door_of(connection))
+    if actor is None:
+        raise SonsError(
+            ErrorCode.UNAUTHENTICATED, "La session est inconnue, expirée ou close.", remedy="Se connecter."
+        )
+    if _method(connection) not in _READING:
+        _check_origin(connection, secret)
+    return actor
+
+
+def _check_origin(connection: ASGIConnection[Any, Any, Any, Any], secret: str) -> None:
+    """A browser joins the cookie to whatever a page asks: a write must come from one of our own pages.
+
+    Raises:
+        SonsError: `FORBIDDEN`.
+    """
+    headers = connection.headers
+    origin, said = headers.get("origin"), headers.get(CSRF_HEADER, "")
+    ours = origin is None or urlsplit(origin).netloc == headers.get("host")
+    known = hmac.compare_digest(said.encode(), sessions.csrf_of(secret).encode())
+    if not ours or not known or headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
+        raise SonsError(
+            ErrorCode.FORBIDDEN,
+            "Cette écriture ne vient pas d'une page de ce service.",
+            remedy="Joindre par « X-CSRF-Token » la valeur donnée à l'ouverture de la session.",
+        )
+
+
+def _check_scopes(connection: ASGIConnection[Any, Any, Any, Any], actor: Actor) -> None:
+    access = "read" if _method(connection) in _READING else "write"
+    noun = connection.scope["path"].removeprefix("/api/v1/").partition("/")[0]
+    if not actor.may(access, noun):
+        raise SonsError(
+            ErrorCode.FORBIDDEN,
+            f"Ce jeton n'a pas la portée « {access}:{noun[:40]} ».",
+            remedy="Employer un jeton qui a cette portée.",
+        )
+
+
+def _method(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
+    return str(connection.scope.get("method", ""))

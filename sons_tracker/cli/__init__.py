@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import typer
 
 from sons_tracker.cli import (
+    accounts,
     alerts,
     audit,
     case_documents,
@@ -57,6 +58,7 @@ app.add_typer(law.app, name="law")
 app.add_typer(finess.app, name="finess")
 app.add_typer(registers.grants, name="grants")
 app.add_typer(registers.solutions, name="solutions")
+app.add_typer(accounts.app, name="account")
 app.add_typer(tokens.app, name="token")
 app.command("simulate")(orders.simulate)
 app.add_typer(orders.app, name="order")

@@ -42,6 +42,10 @@ def create(
     finess_juridique: Annotated[
         str | None, typer.Option(metavar="NUMÉRO", help="FINESS juridique, pour un organisme gestionnaire.")
     ] = None,
+    scope: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PORTÉE", help="Portée, à répéter : read, write, read:orders… (sinon toutes)."),
+    ] = None,
     days: Annotated[int, typer.Option(metavar="JOURS", parser=parse_count, help="Durée de validité.")] = 90,
     as_json: Json = False,
 ) -> None:
@@ -52,6 +56,7 @@ def create(
 
     async def work() -> NewToken:
         from sons_tracker.operations import actors, clock
+        from sons_tracker.operations.tokens import checked_scopes
 
         async with instance():
             at = await clock.now()
@@ -72,6 +77,7 @@ def create(
                 organisation_id=organisation_id,
                 role=role,
                 lifetime=timedelta(days=min(days, 100_000)),
+                scopes=None if not scope else checked_scopes(actors.LOCAL_ADMIN, tuple(scope)),
             )
 
     made = run(work())

@@ -25,6 +25,7 @@ PAYER = frozenset({"payer"})
 ADMIN = frozenset({"admin"})
 AGENCIES = frozenset({"reviewer", "payer", "pilot", "admin"})
 MEMBERS = PARTIES | ARS | AGENCIES
+INVITERS = PARTIES | ARS | ADMIN
 EVERYONE = MEMBERS | {"anonymous"}
 
 NOBODY, PARTY, OWN, ALL = "nobody", "party", "own", "all"
@@ -80,6 +81,25 @@ MATRIX: dict[str, Row] = {
     "GET /api/v1/events": Row(EVERYONE),
     "GET /api/v1/clock": Row(EVERYONE),
     "POST /api/v1/clock/advance": Row(ADMIN),
+    # accounts: a token is no session, and what a secret opens is asked of its secret
+    "POST /api/v1/session": Row(EVERYONE),
+    "GET /api/v1/session": Row(MEMBERS),
+    "DELETE /api/v1/session": Row(MEMBERS),
+    "POST /api/v1/session/role": Row(MEMBERS),
+    "GET /api/v1/sessions": Row(MEMBERS),
+    "POST /api/v1/sessions/{session_id}/revoke": Row(MEMBERS, OWN, {"session_id": "session"}),
+    "GET /api/v1/tokens": Row(MEMBERS),
+    "POST /api/v1/tokens": Row(MEMBERS),
+    "POST /api/v1/tokens/{token_id}/rotate": Row(MEMBERS, OWN, {"token_id": "rotated"}),
+    "POST /api/v1/tokens/{token_id}/revoke": Row(MEMBERS, OWN, {"token_id": "revoked"}),
+    "GET /api/v1/members": Row(MEMBERS),
+    "POST /api/v1/members/removal": Row(INVITERS),
+    "GET /api/v1/invitations": Row(INVITERS),
+    "POST /api/v1/invitations": Row(INVITERS),
+    "POST /api/v1/invitations/{invitation_id}/revoke": Row(INVITERS, PARTY, {"invitation_id": "invitation"}),
+    "POST /api/v1/invitations/acceptance": Row(EVERYONE),
+    "POST /api/v1/invitations/confirmation": Row(EVERYONE),
+    "POST /api/v1/invitations/joining": Row(MEMBERS),
     # orders
     "POST /api/v1/simulations": Row(EVERYONE),
     "GET /api/v1/orders": Row(PARTIES | AGENCIES),

@@ -17,7 +17,8 @@ import msgspec
 
 from sons_tracker import law
 from sons_tracker.api.contract import ROLES
-from sons_tracker.operations import alerts, audit, conflict_steps, feeds, reservations, samples
+from sons_tracker.db.engine import transaction
+from sons_tracker.operations import actors, alerts, audit, conflict_steps, feeds, reservations, samples
 from sons_tracker.operations.actors import LOCAL_ADMIN, SCHEDULER, Actor
 from sons_tracker.operations.acts import Refused
 from sons_tracker.operations.conflict_steps import Asked
@@ -33,6 +34,7 @@ from tests import factories_registers as registers
 from tests import factories_solde as solde
 from tests import factories_successions as successions
 from tests import factories_suppliers as suppliers
+from tests.api.rights_matrix import INVITERS
 from tests.factories import AT, Account, a_finess, an_account
 from tests.factories_life import Life, Told
 
@@ -243,7 +245,43 @@ async def _own(account: Account, side: _Side) -> dict[str, str]:
     )
     if actor.role in {"editor", "distributor", "og"}:
         objects |= await _a_feed(actor)
+    return objects | await _account_of(actor)
+
+
+async def _account_of(actor: Actor) -> dict[str, str]:
+    """A session, two more tokens and an invitation of an actor's person."""
+    assert actor.person_id is not None
+    assert actor.organisation_id is not None
+    objects = {}
+    for name in ("rotated", "revoked"):
+        made = await actors.create_token(
+            LOCAL_ADMIN,
+            at=AT,
+            person_id=actor.person_id,
+            organisation_id=actor.organisation_id,
+            role=actor.role,
+        )
+        objects[name] = str(made.token_id)
+    who = (actor.person_id, actor.organisation_id, actor.role)
+    async with transaction(actor.context) as con:
+        objects["session"] = str(await con.fetchval(_A_SESSION, *who))
+        if actor.role in INVITERS:
+            objects["invitation"] = str(await con.fetchval(_AN_INVITATION, *who))
     return objects
+
+
+_A_SESSION = """
+insert into sons.session (id, sha256, person_id, organisation_id, role, auth_level, created_at, last_seen_at,
+  expires_at, address_sha256)
+select i, sha256(i::text::bytea), $1, $2, $3, 'password_totp', now(), now(), now() + interval '1 d',
+  sha256('a') from gen_random_uuid() as i returning id
+"""
+_AN_INVITATION = """
+insert into sons.invitation (id, sha256, kind, organisation_id, organisation_kind, role, email, invited_by,
+  created_at, expires_at)
+select i, sha256(i::text::bytea), 'join', o.id, o.kind, $3, i || '@example.org', $1, now(),
+  now() + interval '1 d' from gen_random_uuid() as i, sons.organisation o where o.id = $2 returning id
+"""
 
 
 async def _a_feed(actor: Actor) -> dict[str, str]:

@@ -38,8 +38,19 @@ PUBLIC_OBJECTS = {
 ANSWERS_UNKNOWN = {"GET /api/v1/essms/{finess}"}
 # What the query must say where a default would not do.
 QUERIES = {"GET /api/v1/finess/differences": {"earlier": "2022-01-03", "later": "2023-01-03"}}
-# The body names what is not there, or is not one's own: an OG simulates for itself only.
-NAMED_IN_THE_BODY = {"POST /api/v1/saved-views/removal": 404, "POST /api/v1/simulations": 403}
+# The body names what is not there, or is not one's own: an OG simulates for itself only; a
+# token is no session.
+NAMED_IN_THE_BODY = {
+    "POST /api/v1/saved-views/removal": 404,
+    "POST /api/v1/simulations": 403,
+    "POST /api/v1/session": 401,
+    "DELETE /api/v1/session": 403,
+    "POST /api/v1/session/role": 403,
+    "POST /api/v1/members/removal": 404,
+    "POST /api/v1/invitations/acceptance": 404,
+    "POST /api/v1/invitations/confirmation": 404,
+    "POST /api/v1/invitations/joining": 404,
+}
 _keys = itertools.count(1)
 
 

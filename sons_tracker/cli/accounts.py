@@ -1,0 +1,83 @@
+"""Local accounts: the first administrator, and an invitation accepted from a terminal."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from sons_tracker.cli.frame import Json, emit, instance, run
+from sons_tracker.cli.french import Cli
+from sons_tracker.errors import ErrorCode, SonsError
+from sons_tracker.settings import Settings
+
+app = Cli(help="Comptes locaux : mot de passe et second facteur.")
+
+
+@app.callback()
+def group() -> None:
+    """Comptes locaux : mot de passe et second facteur."""
+
+
+@app.command()
+def admin(
+    email: Annotated[str, typer.Option(metavar="ADRESSE", help="Adresse électronique de la personne.")],
+    organisation: Annotated[
+        str, typer.Option(metavar="NOM", help="Nom de l'agence, créée si elle n'existe pas.")
+    ],
+    as_json: Json = False,
+) -> None:
+    """Invite un administrateur, le premier ou celui qui a tout perdu ; le secret n'est montré qu'une fois."""
+    if email.count("@") != 1 or email.strip("@") != email or any(letter.isspace() for letter in email):
+        raise SonsError(ErrorCode.MALFORMED_COMMAND, f"« {email[:40]} » n'est pas une adresse électronique.")
+
+    async def work() -> str:
+        from sons_tracker.operations import clock, invitations
+
+        async with instance():
+            return await invitations.invite_first(organisation, email, await clock.now())
+
+    secret = run(work())
+
+    def render(console: Console) -> None:
+        console.print(secret, markup=False)
+        console.print("Vaut sept jours. À remettre à la personne : « sons-tracker account activate ».")
+
+    emit({"invitation": secret, "email": email.lower()}, as_json, render)
+
+
+@app.command()
+def activate(
+    invitation: Annotated[str, typer.Argument(metavar="INVITATION", help="Le secret de l'invitation.")],
+    name: Annotated[str, typer.Option(metavar="NOM", help="Nom de la personne.")],
+    as_json: Json = False,
+) -> None:
+    """Accepte une invitation : lit le mot de passe, montre le second facteur, puis lit un premier code.
+
+    Le mot de passe et le code se tapent, ou se lisent sur l'entrée standard, ligne à ligne.
+    """
+    password = _ask("Mot de passe (12 caractères au moins)", hidden=True)
+
+    async def work() -> None:
+        from sons_tracker.operations import clock, invitations
+        from sons_tracker.operations.proofs import Door
+
+        door = Door.of(Settings.from_env(os.environ))
+        async with instance():
+            at = await clock.now()
+            shown = await invitations.accept(invitation, name, password, door, at)
+            # on stderr: what a program reads on stdout is the answer alone
+            print(f"Second facteur à enregistrer : {shown.secret}\n{shown.address}", file=sys.stderr)
+            await invitations.confirm(invitation, _ask("Code", hidden=False), door, at)
+
+    run(work())
+    emit({"done": True}, as_json, lambda console: console.print("Le compte est ouvert."))
+
+
+def _ask(words: str, *, hidden: bool) -> str:
+    if sys.stdin.isatty():
+        return str(typer.prompt(words, hide_input=hidden, err=True))
+    return sys.stdin.readline().rstrip("\n")

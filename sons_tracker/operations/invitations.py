@@ -1,0 +1,296 @@
+"""Invitations: how a person comes into an organisation, and chooses a password and a second factor.
+
+The secret of an invitation is given once to whoever invites, who hands it over; so an invitation never opens
+what its maker could not open: an account that exists joins by signing in, and only an administrator may let a
+person who already belongs somewhere choose a password.
+"""
+
+# ruff: noqa: S608 - the SQL is made of `_COLUMNS`, never of a value
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import UUID, uuid4
+
+import asyncpg
+
+from sons_tracker.db import journal
+from sons_tracker.db.engine import RowContext, ask, retrying, see_as, transaction
+from sons_tracker.errors import ErrorCode, Fault, SonsError
+from sons_tracker.operations.actors import (
+    ANONYMOUS,
+    LOCAL_ADMIN,
+    ROLES_BY_KIND,
+    Actor,
+    digest,
+    ensure_organisation,
+)
+from sons_tracker.operations.acts import Refused, perform
+from sons_tracker.operations.idempotency import Answer, Key
+from sons_tracker.operations.proofs import (
+    Door,
+    address,
+    checked_password,
+    hash_password,
+    new_secret,
+    step_of,
+)
+from sons_tracker.operations.webhooks import Shown
+from sons_tracker.rules.actions import Reason
+
+LIFETIME = timedelta(days=7)
+_LONGEST = 200
+_UNKNOWN = "Cette invitation n'existe pas, a servi, a été retirée ou a expiré."
+_NO_ORGANISATION = "Aucune organisation visible ne porte cet identifiant."
+
+
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """An invitation as those who make them see it: everything but its secret."""
+
+    id: UUID
+    kind: str
+    organisation_id: UUID
+    role: str
+    email: str
+    created_at: datetime
+    expires_at: datetime
+    accepted_at: datetime | None
+    revoked_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Whom to invite. Only an administrator names another organisation, another role, or a `reset`."""
+
+    email: str
+    organisation_id: UUID | None = None
+    role: str | None = None
+    kind: str = "join"
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolment:
+    """What an authenticator needs, shown once: the secret in base 32, and its `otpauth://` address."""
+
+    secret: str = field(repr=False)
+    address: str = field(repr=False)
+
+
+Render = Callable[[Invitation | Refused], Answer]
+_COLUMNS = "id, kind, organisation_id, role, email, created_at, expires_at, accepted_at, revoked_at"
+
+
+async def invite(actor: Actor, asked: Asked, at: datetime, key: Key, render: Render) -> Shown:
+    """Invites a person; the secret is in this answer alone, a replay does not have it.
+
+    Raises:
+        SonsError: `FORBIDDEN` beyond one's own organisation and role; `NOT_FOUND` for an organisation that is
+            not visible; `INVALID_REQUEST` for a role that does not fit it; as `perform`.
+    """
+    invitation_id, secret = uuid4(), secrets.token_urlsafe(32)
+
+    async def work(con: asyncpg.Connection) -> Invitation | Refused:
+        return await _write(con, actor, asked, at, invitation_id, secret)
+
+    answer = await perform(actor, at, key, work, render)
+    return Shown(answer, secret if answer.status < 400 and not answer.replayed else None)
+
+
+async def invite_first(organisation: str, email: str, at: datetime) -> str:
+    """An administrator of an agency, invited from the terminal; returns the secret of the invitation.
+
+    The agency is made when none has that name. Also how an administrator who lost everything comes back:
+    who already signs in is let choose again.
+    """
+    secret = secrets.token_urlsafe(32)
+    async with transaction(LOCAL_ADMIN.context) as con:
+        agency = await ensure_organisation(con, "agency", organisation)
+        known = await con.fetchval("select true from person where email = $1", email.strip().lower())
+        asked = Asked(email, agency, "admin", "reset" if known else "join")
+        await _write(con, LOCAL_ADMIN, asked, at, uuid4(), secret)
+    return secret
+
+
+async def list_invitations(actor: Actor) -> tuple[Invitation, ...]:
+    """The latest invitations of the actor's organisation; of all, for an administrator."""
+    async with transaction(actor.context, read_only=True) as con:
+        rows = await con.fetch(
+            f"select {_COLUMNS} from invitation order by created_at desc, id desc limit 200"
+        )
+    return tuple(Invitation(*row) for row in rows)
+
+
+async def revoke(actor: Actor, invitation_id: UUID, at: datetime, key: Key, render: Render) -> Answer:
+    """Takes an invitation back. Refused when it has served or was taken back already.
+
+    Raises:
+        SonsError: `NOT_FOUND`; as `perform`.
+    """
+
+    async def work(con: asyncpg.Connection) -> Invitation | Refused:
+        row = await con.fetchrow(f"select {_COLUMNS} from invitation where id = $1 for update", invitation_id)
+        if row is None:
+            raise SonsError(ErrorCode.NOT_FOUND, "Aucune invitation visible ne porte cet identifiant.")
+        if row["accepted_at"] is not None or row["revoked_at"] is not None:
+            reason = Reason("Cette invitation a servi, ou est déjà retirée.")
+            return Refused("invitation.revocation_refused", "invitation", str(invitation_id), (reason,))
+        changed = await con.fetchrow(
+            f"update invitation set revoked_at = now() where id = $1 returning {_COLUMNS}", invitation_id
+        )
+        await journal.record(con, actor, at, "invitation.revoked", "invitation", str(invitation_id), {})
+        return Invitation(*changed)
+
+    return await perform(actor, at, key, work, render)
+
+
+async def accept(secret: str, name: str, password: str, door: Door, at: datetime) -> Enrolment:
+    """First step of who has no account: the password is kept, a second factor drawn, and nothing is open yet.
+
+    May be done again until `confirm`: each time the former second factor is forgotten.
+
+    Raises:
+        SonsError: `NOT_FOUND`; `INVALID_REQUEST` for the password; `FORBIDDEN` for a person who has an
+            account already, or belongs somewhere and was not invited by an administrator.
+    """
+    found = await _find(secret)
+    if found["signs_in"] and found["kind"] == "join":
+        raise SonsError(
+            ErrorCode.FORBIDDEN,
+            "Cette personne a déjà un compte.",
+            remedy="Se connecter, puis rejoindre l'organisation avec cette invitation.",
+        )
+    if found["belongs"] and not found["by_admin"]:
+        raise SonsError(
+            ErrorCode.FORBIDDEN,
+            "Cette personne est déjà connue : un administrateur doit lui ouvrir son compte.",
+        )
+    hashed = await hash_password(checked_password(password, found["email"]))
+    chosen = new_secret()
+    async with transaction(RowContext(None, ANONYMOUS.role)) as con:
+        person_id = await con.fetchval("select person_of_invitation($1, $2)", digest(secret), name)
+        if person_id is None:
+            raise SonsError(ErrorCode.NOT_FOUND, _UNKNOWN)
+        author = Actor(person_id, found["organisation_id"], found["role"], None, "invitation")
+        await see_as(con, author.context)
+        await con.execute(
+            "insert into credential (person_id, password_hash, changed_at) values ($1, $2, now())"
+            " on conflict (person_id) do update set password_hash = $2, changed_at = now()",
+            person_id,
+            hashed,
+        )
+        await con.execute(
+            "insert into second_factor (person_id, sealed) values ($1, $2)"
+            " on conflict (person_id) do update set sealed = $2, confirmed_at = null, last_step = null",
+            person_id,
+            door.seal(chosen),
+        )
+        # Whoever had opened a session with the former password is out.
+        await con.execute(
+            "update session set revoked_at = now() where person_id = $1 and revoked_at is null", person_id
+        )
+        await journal.record(
+            con, author, at, "account.prepared", "person", str(person_id),
+            {"invitation_id": str(found["invitation_id"])},
+        )  # fmt: skip
+    return Enrolment(chosen, address(chosen, found["email"]))
+
+
+@retrying
+async def confirm(secret: str, code: str, door: Door, at: datetime) -> None:
+    """Second step: a code of the second factor opens the account, and the person belongs.
+
+    Raises:
+        SonsError: `NOT_FOUND`; `INVALID_REQUEST` for a code that is not the one of the moment.
+    """
+    found = await _find(secret)
+    facts = await ask("select sealed from unconfirmed_factor($1)", digest(secret))
+    step = None if facts is None else step_of(door.unseal(facts["sealed"]), code, time.time())
+    if step is None:
+        problem = "Ce code n'est pas celui du moment."
+        raise SonsError(ErrorCode.INVALID_REQUEST, problem, (Fault("$.code", problem),))
+    author = Actor(found["person_id"], found["organisation_id"], found["role"], None, "invitation")
+    async with transaction(author.context) as con:
+        confirmed = await con.fetchval(
+            "update second_factor set confirmed_at = now(), last_step = $2"
+            " where person_id = $1 and confirmed_at is null returning true",
+            author.person_id,
+            step,
+        )
+        if not confirmed:
+            raise SonsError(ErrorCode.NOT_FOUND, _UNKNOWN)
+        await _come_in(con, author, secret, found["invitation_id"], at)
+
+
+async def join(actor: Actor, secret: str, at: datetime, key: Key, render: Callable[[None], Answer]) -> Answer:
+    """Who is signed in, and is the person of the invitation, belongs to one more organisation.
+
+    Raises:
+        SonsError: `NOT_FOUND`, also for somebody else's invitation; as `perform`.
+    """
+    found = await _find(secret)
+
+    async def work(con: asyncpg.Connection) -> None:
+        if found["person_id"] != actor.person_id or found["kind"] != "join":
+            raise SonsError(ErrorCode.NOT_FOUND, _UNKNOWN)
+        await _come_in(con, actor, secret, found["invitation_id"], at)
+
+    return await perform(actor, at, key, work, lambda _: render(None))
+
+
+async def _come_in(
+    con: asyncpg.Connection, author: Actor, secret: str, invitation_id: UUID, at: datetime
+) -> None:
+    if not await con.fetchval("select accept_invitation($1)", digest(secret)):
+        raise SonsError(ErrorCode.NOT_FOUND, _UNKNOWN)
+    facts = {"person_id": str(author.person_id)}
+    await journal.record(con, author, at, "invitation.accepted", "invitation", str(invitation_id), facts)
+
+
+async def _find(secret: str) -> asyncpg.Record:
+    found = None
+    if secret.isascii() and len(secret) <= _LONGEST:
+        found = await ask("select * from invitation_of($1)", digest(secret))
+    if found is None:
+        raise SonsError(ErrorCode.NOT_FOUND, _UNKNOWN)
+    return found
+
+
+async def _write(
+    con: asyncpg.Connection, actor: Actor, asked: Asked, at: datetime, invitation_id: UUID, secret: str
+) -> Invitation:
+    organisation_id, role = asked.organisation_id or actor.organisation_id, asked.role or actor.role
+    own = organisation_id == actor.organisation_id and role == actor.role
+    if actor.role != "admin" and (not own or asked.kind != "join" or role in ROLES_BY_KIND["agency"]):
+        raise SonsError(
+            ErrorCode.FORBIDDEN,
+            "Seul un administrateur invite hors de sa propre organisation et de son rôle.",
+        )
+    kind = await con.fetchval("select kind from organisation where id = $1", organisation_id)
+    if kind is None:
+        raise SonsError(ErrorCode.NOT_FOUND, _NO_ORGANISATION)
+    if role not in ROLES_BY_KIND[kind]:
+        problem = f"Une organisation de type « {kind} » n'a pas le rôle « {role} »."
+        raise SonsError(ErrorCode.INVALID_REQUEST, problem, (Fault("$.role", problem),))
+    row = await con.fetchrow(
+        "insert into invitation (id, sha256, kind, organisation_id, organisation_kind, role, email,"
+        " invited_by, created_at, expires_at)"
+        " values ($1, $2, $3, $4, $5, $6, $7, $8, now(), now() + $9::interval)"
+        f" returning {_COLUMNS}",
+        invitation_id,
+        digest(secret),
+        asked.kind,
+        organisation_id,
+        kind,
+        role,
+        asked.email.strip().lower(),
+        actor.person_id,
+        LIFETIME,
+    )
+    facts = {"organisation_id": str(organisation_id), "role": role, "kind": asked.kind}
+    await journal.record(con, actor, at, "invitation.made", "invitation", str(invitation_id), facts)
+    return Invitation(*row)
