@@ -124,51 +124,51 @@ def read_header(line: bytes) -> tuple[tuple[int, str], list[tuple[int, str]]]:
     return ends, published
 
 
-def check_row(line: bytes, where: str, seq: int, prev: bytes, report: Report) -> bytes:
-    """Reports what is wrong with the row in the place `seq`; returns the seal that the next one must name."""
+def check_row(line: bytes, where: str, seq: int, prev: bytes, report: Report) -> tuple[int, bytes]:
+    """Reports what is wrong with a row after the place `seq` and its seal; returns its own place and seal, so
+    that one row that is missing makes one problem, and not one for each that follows."""
     try:
         row = object_of(line)
         if set(row) != {"seq", "prev", "hash", *FIELDS}:
             raise ValueError("other fields")
         if type(row["seq"]) is not int or not all(isinstance(row[name], str | None) for name in FIELDS):
             raise ValueError("other types")
-        written, expected = bytes.fromhex(row["hash"]), seal_of(seq, prev, row)
-        if row["hash"] != written.hex():
+        follows, written = bytes.fromhex(row["prev"]), bytes.fromhex(row["hash"])
+        expected = seal_of(row["seq"], follows, row)
+        if (row["prev"], row["hash"]) != (follows.hex(), written.hex()):
             raise ValueError("another spelling of the same seal")
     except (ValueError, TypeError, RecursionError):
         report.problem(f"{where} : ce n'est pas une écriture du journal telle que l'export les donne.")
-        return prev
-    if row["seq"] != seq:
-        report.problem(f"{where} : numéro {row['seq']} là où {seq} est attendu ; une écriture manque, est en"
-                       " trop ou a été déplacée.")  # fmt: skip
-    if row["prev"] != prev.hex():
-        report.problem(f"{where} : le sceau précédent n'est pas celui qui est cité.")
+        return seq + 1, prev
+    if (row["seq"], follows) != (seq + 1, prev):
+        report.problem(f"{where} : l'écriture n° {row['seq']} ne suit pas la précédente ; une écriture manque"
+                       ", est en trop, a été déplacée ou a un autre sceau.")  # fmt: skip
     if written != expected:
         report.problem(f"{where} : le sceau ne correspond pas au contenu ; l'écriture a été modifiée.")
-    return written
+    return row["seq"], written
 
 
 def verify(export: BinaryIO, heads: Sequence[tuple[int, str]] = ()) -> Report:
     """Reads an export once from end to end. Raises MalformedError when it is not an export at all."""
-    report, seal = Report(), bytes(32)
+    report, seq, seal = Report(), 0, bytes(32)
     ends, published = read_header(export.readline(LONGEST_LINE + 1))
     wanted: dict[int, set[str]] = {}
-    for seq, digest in (*heads, *published):
-        wanted.setdefault(seq, set()).add(digest)
+    for place, digest in (*heads, *published):
+        wanted.setdefault(place, set()).add(digest)
     for number, line in lines_of(export):
         report.rows += 1
-        seal = check_row(line, f"ligne {number + 1}", report.rows, seal, report)
-        for digest in wanted.pop(report.rows, ()):
+        seq, seal = check_row(line, f"ligne {number + 1}", seq, seal, report)
+        for digest in wanted.pop(seq, ()):
             report.heads_checked += 1
             if digest != seal.hex():
-                report.problem(f"la tête publiée au numéro {report.rows} n'est pas sur cette chaîne : le"
+                report.problem(f"la tête publiée au numéro {seq} n'est pas sur cette chaîne : le"
                                " journal a été réécrit depuis.")  # fmt: skip
     report.head = seal.hex()
     if ends != (report.rows, report.head):
         report.problem(f"l'en-tête annonce {ends[0]} écritures et un autre dernier sceau : l'export est"
                        " incomplet ou son en-tête a été modifié.")  # fmt: skip
-    for seq in sorted(wanted):
-        report.problem(f"la tête au numéro {seq} est au-delà de la fin : l'export est plus ancien qu'elle, ou"
+    for place in sorted(wanted):
+        report.problem(f"la tête publiée au numéro {place} n'y est pas : l'export est plus ancien qu'elle, ou"
                        " des écritures ont été retirées.")  # fmt: skip
     return report
 

@@ -139,6 +139,28 @@ def test_a_whole_rewrite_is_found_against_a_published_head_only() -> None:
     assert verified(data, [(9, real[8]["hash"])]).problems == []
 
 
+def test_one_row_that_is_missing_is_one_place() -> None:
+    chain = chained(some_rows(20, random.Random(SEED)))
+    header = header_of(chain)
+    heads = [(seq, chain[seq - 1]["hash"]) for seq in (5, 15)]
+    del chain[9]
+    found = verified(to_bytes(header, chain), heads).problems
+    assert len(found) == 2
+    assert "ligne 11 : l'écriture n° 11 ne suit pas la précédente" in found[0]
+    assert "l'en-tête annonce 20 écritures" in found[1]
+
+
+def test_places_follow_each_other_also_in_a_rewrite() -> None:
+    """Sealed anew with a place left out, so that a published head falls where no row stands."""
+    chain = chained(some_rows(3, random.Random(SEED)))
+    last = chain[2]
+    last["seq"] = 4
+    last["hash"] = sealing.seal(4, bytes.fromhex(last["prev"]), last).hex()
+    found = verified(to_bytes(header_of(chain), chain)).problems
+    assert len(found) == 1
+    assert "l'écriture n° 4 ne suit pas la précédente" in found[0]
+
+
 def test_an_older_head_lies_on_the_newer_chain() -> None:
     chain = chained(some_rows(20, random.Random(SEED)))
     heads = [(seq, chain[seq - 1]["hash"]) for seq in (1, 7, 20)]
@@ -146,7 +168,7 @@ def test_an_older_head_lies_on_the_newer_chain() -> None:
     shorter = chain[:12]
     found = verified(to_bytes(header_of(shorter), shorter), heads)
     assert len(found.problems) == 1
-    assert "numéro 20 est au-delà de la fin" in found.problems[0]
+    assert "numéro 20 n'y est pas" in found.problems[0]
 
 
 def test_heads_named_by_the_header_count_too() -> None:
