@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 from fractions import Fraction
@@ -71,8 +72,11 @@ async def _measured(seeds: list[int], size: str, without: str | None) -> list[Me
     from sons_tracker.operations import measures
 
     settings, texts, found = Settings.from_env(os.environ), law.load().law, []
-    # asked to stop, it stops as when interrupted from the keyboard: the database is dropped
-    before = signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
+    # Asked to stop, it stops as when interrupted from the keyboard: the database is dropped. A handler of its
+    # own: a process started in the background ignores the keyboard, and would ignore this too.
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None, "a coroutine that runs has its task"
+    loop.add_signal_handler(signal.SIGTERM, task.cancel)
     try:
         for seed in seeds:
             async with scratch_database(settings) as opened:
@@ -84,8 +88,10 @@ async def _measured(seeds: list[int], size: str, without: str | None) -> list[Me
                     await engine.stop()
     except ValueError:
         raise SonsError(ErrorCode.MALFORMED_COMMAND, "Cette nation est trop petite.") from None
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
     finally:
-        signal.signal(signal.SIGTERM, before)
+        loop.remove_signal_handler(signal.SIGTERM)
     return found
 
 

@@ -73,7 +73,13 @@ def test_a_family_switched_off_is_an_exit_code_and_leaves_nothing(beside: Server
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
 def test_a_measure_that_is_stopped_drops_its_database(beside: Server, sent: signal.Signals) -> None:
     command = [sys.executable, "-m", "sons_tracker.cli", "audit", "measure", "--size", "quick"]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        # started in the background, these tests would hand down that the keyboard is ignored
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - one thread
+    )
     try:
         deadline = time.monotonic() + 60
         while left_over(beside) == 0 and time.monotonic() < deadline:
