@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
@@ -21,6 +22,7 @@ KEY_HEADER = {
     "Idempotency-Key": "Une clé de votre choix, 1 à 255 caractères ASCII visibles : la même demande rejouée"
     " sous la même clé reçoit la même réponse, sans effet nouveau. Gardée trente jours."
 }
+_IDENTIFIER = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 ACT_ERRORS = (
     ErrorCode.ACTION_REFUSED,
     ErrorCode.IDEMPOTENCY_KEY_MISSING,
@@ -86,12 +88,12 @@ def parse_id(text: str, unknown: str) -> UUID:
     """The identifier of a path.
 
     Raises:
-        SonsError: `NOT_FOUND` with the sentence `unknown`: what is no identifier names nothing.
+        SonsError: `NOT_FOUND` with the sentence `unknown`: what is no identifier names nothing. Python reads
+            others (`urn:uuid:…`, in braces, without hyphens): one object has one address.
     """
-    try:
-        return UUID(text)
-    except ValueError:
-        raise SonsError(ErrorCode.NOT_FOUND, unknown) from None
+    if not _IDENTIFIER.fullmatch(text):
+        raise SonsError(ErrorCode.NOT_FOUND, unknown)
+    return UUID(text)
 
 
 def _reason(reason: Reason) -> ReasonOut:

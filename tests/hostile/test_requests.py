@@ -115,6 +115,14 @@ async def test_an_identifier_that_is_none_names_nothing(
     assert await digests(owner) == before
 
 
+async def test_an_object_has_one_address(http: httpx.AsyncClient, world: World) -> None:
+    known = world.objects["editor"]["order"]
+    path, sent = "/api/v1/orders/", world.headers("editor")
+    assert (await http.get(path + known, headers=sent)).status_code == 200
+    for alias in (f"urn:uuid:{known}", f"{{{known}}}", known.replace("-", ""), f"{known}%0a", f"-{known}"):
+        assert answered(await http.get(path + alias, headers=sent)) == (404, "not_found"), alias
+
+
 async def test_a_thousand_forms_of_idempotency_key(http: httpx.AsyncClient, world: World) -> None:
     route = next(one for one in ROUTES if one.name == "POST /api/v1/orders/{order_id}/contest")
     for key, valid in corpus.idempotency_keys(1_000, seed=8):
