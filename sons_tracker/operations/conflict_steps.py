@@ -105,7 +105,9 @@ async def assign(
 
     async def work(con: asyncpg.Connection, case: CaseFile) -> None:
         known = person_id is None or await con.fetchval(
-            "select exists (select from membership where person_id = $1 and role = 'reviewer')", person_id
+            "select exists (select from membership"
+            " where person_id = $1 and role = 'reviewer' and removed_at is null)",
+            person_id,
         )
         if not known:
             problem = "Cette personne n'est pas un contrôleur."

@@ -178,7 +178,9 @@ async def _check_members(con: asyncpg.Connection, supplier_id: UUID, file: Enrol
     named = {"$.representative.person_id": file.representative_id}
     if file.mandate is not None:
         named["$.mandate.person_id"] = file.mandate.person_id
-    members = await con.fetch("select person_id from membership where organisation_id = $1", supplier_id)
+    members = await con.fetch(
+        "select person_id from membership where organisation_id = $1 and removed_at is null", supplier_id
+    )
     known = {row["person_id"] for row in members} | {None}
     problem = "Aucune personne de votre organisation n'a cet identifiant."
     _raise([Fault(path, problem) for path, person_id in named.items() if person_id not in known])

@@ -158,7 +158,8 @@ insert into delivery (outbox_id, organisation_id, person_id, round, state, attem
 select o.id, o.organisation_id, p.id, past.rounds + 1, 'waiting', 0, now(), now()
 from outbox o
 join person p on p.email is not null and exists (
-  select from membership m where m.person_id = p.id and m.organisation_id = o.organisation_id)
+  select from membership m where m.person_id = p.id and m.organisation_id = o.organisation_id
+    and m.removed_at is null)
 cross join lateral (
   select greatest(coalesce(max(d.round), 1), 1) as rounds, coalesce(bool_or(d.state = 'waiting'), false)
     as waiting from delivery d where d.outbox_id = o.id and d.person_id = p.id) past

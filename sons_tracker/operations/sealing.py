@@ -233,7 +233,10 @@ async def _publish_by(way: Channel, at: datetime, file: Path | None) -> Publishe
 
 
 async def _recipients(con: asyncpg.Connection) -> list[Any]:
-    rows = await con.fetch("select distinct organisation_id from membership where role in ('pilot', 'admin')")
+    rows = await con.fetch(
+        "select distinct organisation_id from membership"
+        " where role in ('pilot', 'admin') and removed_at is null"
+    )
     return [row["organisation_id"] for row in rows]
 
 
