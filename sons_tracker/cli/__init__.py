@@ -26,6 +26,7 @@ from sons_tracker.cli import (
     lots,
     measures,
     orders,
+    privacy,
     queue,
     recoveries,
     registers,
@@ -60,6 +61,7 @@ app.add_typer(registers.grants, name="grants")
 app.add_typer(registers.solutions, name="solutions")
 app.add_typer(accounts.app, name="account")
 app.add_typer(tokens.app, name="token")
+app.add_typer(privacy.app, name="person")
 app.command("simulate")(orders.simulate)
 app.add_typer(orders.app, name="order")
 orders.app.command("actions")(instruction.actions)

@@ -96,7 +96,8 @@ async def _an_old_one(
         case "sessions":
             await owner.execute(
                 "insert into sons.session (id, sha256, person_id, organisation_id, role, auth_level,"
-                " created_at, last_seen_at, expires_at, address_sha256) values (gen_random_uuid(), sha256($1), $2, $3,"
+                " created_at, last_seen_at, expires_at, address_sha256)"
+                " values (gen_random_uuid(), sha256($1), $2, $3,"
                 " 'editor', 'oidc', now() - $4::interval - interval '1 day',"
                 " now() - $4::interval - interval '1 hour', now() - $4::interval, sha256('a'))",
                 str(age).encode(),
