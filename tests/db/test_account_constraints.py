@@ -33,6 +33,8 @@ select gen_random_uuid(), sha256(text::bytea), '{ada}', '{home}', 'editor', 'pas
   case when text = 'over' then now() end, sha256('b')
 from unnest(array['open', 'over']) as text;
 """
+# Migration 0024 lets the scheduler forget the sessions that ended: attacked in test_limits_constraints.
+RETENTION = {"session_ended_seen", "session_forgotten"}
 NAMED = {
     "credential ada": "true",
     "second_factor ada": "true",
@@ -97,7 +99,7 @@ async def test_without_the_guard_the_attack_succeeds(world: World, attack: Attac
 async def test_every_guard_of_these_tables_is_attacked(world: World) -> None:
     guards = await guards_of(world.owner, TABLES)
     attacked = {attack.guard for attack in ATTACKS}
-    assert guards - attacked == set(OPENINGS), "a guard without an attack"
+    assert guards - attacked == set(OPENINGS) | RETENTION, "a guard without an attack"
     assert attacked - guards == ELSEWHERE
 
 
@@ -114,8 +116,11 @@ async def test_neither_a_hash_nor_a_secret_can_be_selected(world: World) -> None
 
 
 @pytest.mark.parametrize("table", TABLES)
-async def test_the_application_deletes_nothing_here(world: World, table: str) -> None:
-    for right in ("delete", "truncate", "references", "trigger"):
+async def test_the_application_deletes_only_what_is_over(world: World, table: str) -> None:
+    forbidden = {"delete", "truncate", "references", "trigger"} - (
+        {"delete"} if table == "session" else set()
+    )
+    for right in sorted(forbidden):
         assert not await world.owner.fetchval(
             "select has_table_privilege('sons_app', $1, $2)", f"sons.{table}", right
         )
