@@ -217,7 +217,9 @@ ROUTES = [
 READERS = {"editor", "distributor", "og", "reviewer", "payer", "pilot", "admin"}
 
 
-@pytest.mark.parametrize(("method", "path", "body", "roles"), ROUTES, ids=lambda value: str(value)[:30])
+@pytest.mark.parametrize(
+    ("method", "path", "body", "roles"), ROUTES, ids=[f"{method} {path}" for method, path, _, _ in ROUTES]
+)
 async def test_the_matrix_of_roles_on_an_order_of_others(
     http: httpx.AsyncClient, method: str, path: str, body: Any, roles: set[str] | None
 ) -> None:
