@@ -53,7 +53,11 @@ class Route:
 
 
 APP = application.create_app(Settings.from_env({"HOME": "/nonexistent"}), connect=False)
-ROUTES = [Route(method, path, contract) for path, method, contract in openapi.routes(APP)]
+# one order, whatever the process: methods of one path come as a set
+ROUTES = [
+    Route(method, path, contract)
+    for path, method, contract in sorted(openapi.routes(APP), key=lambda route: route[:2])
+]
 READERS = [route for route in ROUTES if route.contract.body is not None]
 
 
