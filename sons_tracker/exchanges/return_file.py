@@ -29,6 +29,10 @@ COLUMNS = ("end_to_end", "order", "bank_reference", "outcome", "executed_at", "a
 Outcome = Literal["paid", "rejected", "returned"]
 
 
+# Beyond, nobody reads them, and telling each costs more than reading its line.
+MOST_FAULTS = 1_000
+
+
 @dataclass(frozen=True, slots=True)
 class ReturnLine:
     """What the bank says of one transfer. `place` is where the file says it; `executed_at` is aware.
@@ -92,7 +96,8 @@ def schema() -> dict[str, Any]:
 
 
 def read_return(content: bytes) -> ReturnFile:
-    """A return, from the bytes of its file; nothing is raised for a bad one: its faults say all."""
+    """A return, from the bytes of its file; nothing is raised for a bad one: its faults say all, up to
+    `MOST_FAULTS`."""
     form: Literal["csv", "json"] = "json" if content.lstrip()[:1] in (b"{", b"[") else "csv"
     digest = hashlib.sha256(content).digest()
     try:
@@ -104,10 +109,15 @@ def read_return(content: bytes) -> ReturnFile:
     control, rows, faults = _json(text) if form == "json" else _csv(text)
     lines: list[ReturnLine] = []
     for place, row in rows:
+        if len(faults) > MOST_FAULTS:
+            break
         found, line = _line(place, row)
         faults += found
         if line is not None:
             lines.append(line)
+    if len(faults) > MOST_FAULTS:
+        told = f"Plus de {count_fr(MOST_FAULTS, 'défaut', 'défauts')} : la suite n'est pas détaillée."
+        faults = [*faults[:MOST_FAULTS], Fault("fichier", told)]
     if control is not None and not faults:
         faults += _contradictions(control, tuple(lines))
     return ReturnFile(form, digest, control, tuple(lines), tuple(dict.fromkeys(faults)))

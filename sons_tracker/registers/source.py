@@ -26,9 +26,10 @@ BLOCK = 1 << 20
 MAX_LINE = 64 * 1024
 # Six times the unpacked national JSON; a bomb is stopped here, not by the disk.
 MAX_UNPACKED = 4 << 30
-# The national files unpack to less than thirty times their size, gzip reaches a thousand on what says
-# nothing. Beyond a size that no longer reads in a moment, a file that swells more than this is a bomb.
-MAX_RATIO = 100
+# JSON elements that differ by their number alone unpack to a hundred times their size, our files to eight;
+# gzip reaches a thousand on what says nothing. Beyond a size that no longer reads in a moment, a file that
+# swells more than this is a bomb.
+MAX_RATIO = 250
 _UNSUSPECTED = 64 << 20
 # Beyond so many lines or elements that are refused one by one, the file is refused whole: it is another file.
 MOST_REFUSED = 100_000

@@ -149,6 +149,39 @@ IDENTIFIERS: tuple[str, ...] = (
     "%27;select%20pg_sleep(7);--", "1e3", "0x10", "%7b%22a%22:1%7d",
 )  # fmt: skip
 
+_HEAD = "sons-retour-1;LOT-2023-000001;1;876.00;" + "0f" * 32 + "\n"
+_COLUMNS = "end_to_end;order;bank_reference;outcome;executed_at;amount_ttc;reason_code\n"
+_LINE = "A1;BC-2023-000001;BQ1;paid;2023-03-02T10:00:00+01:00;876.00;\n"
+# Files of the bank: every one is refused whole.
+RETURNS: dict[str, str] = {
+    "spaces": " \n",
+    "a word": "bonjour",
+    "no lines": _HEAD + _COLUMNS,
+    "a digest that is not": _HEAD + _COLUMNS + _LINE,
+    "columns in another order": _HEAD + "order;end_to_end\n" + _LINE,
+    "100 000 columns": _HEAD + ";" * 100_000 + "\n" + _LINE,
+    "a line of a megabyte": _HEAD + _COLUMNS + "x" * 1_000_000,
+    "50 000 empty lines": _HEAD + _COLUMNS + ";;;;;;\n" * 50_000,
+    "20 000 times one line": _HEAD + _COLUMNS + _LINE * 20_000,
+    "NUL": _HEAD + _COLUMNS + _LINE.replace("A1", "A\x00"),
+    "formulas": _HEAD + _COLUMNS + _LINE.replace("BQ1", "=1+1"),
+    "quotes": _HEAD + _COLUMNS + '"' * 10_001,
+    "a lone return": (_HEAD + _COLUMNS + _LINE).replace("\n", "\r"),
+    "a byte order mark": "\ufeff" + _HEAD + _COLUMNS + _LINE,
+    "right to left": _HEAD + _COLUMNS + _LINE.replace("A1", "\u202eA1"),
+    "SQL": _HEAD.replace("LOT-2023-000001", "' or '1'='1") + _COLUMNS + _LINE,
+    "a negative amount": _HEAD + _COLUMNS + _LINE.replace("876.00", "-876.00"),
+    "an amount beyond": _HEAD.replace("876.00", "9" * 40) + _COLUMNS + _LINE.replace("876.00", "9" * 40),
+    "a count beyond": _HEAD.replace(";1;", ";" + "9" * 5_000 + ";") + _COLUMNS + _LINE,
+    "a day that is none": _HEAD + _COLUMNS + _LINE.replace("2023-03-02", "2023-02-30"),
+    "JSON of nothing": "{}",
+    "JSON too deep": '{"lines": ' + "[" * 200_000,
+    "JSON of a huge number": '{"count": ' + "9" * 500_000 + ', "lines": [{}]}',
+    "JSON with a name twice": '{"lot": "a", "lot": "b", "lines": [{}]}',
+    "JSON of scalars": '{"lines": [' + "1," * 100_000 + "1]}",
+    "XML": '<?xml version="1.0"?><!DOCTYPE a [<!ENTITY b "c">]><Document>&b;</Document>',
+}
+
 _KEY = re.compile(rb"[\x21-\x7e]{1,255}")
 
 

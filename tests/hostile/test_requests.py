@@ -115,6 +115,24 @@ async def test_an_identifier_that_is_none_names_nothing(
     assert await digests(owner) == before
 
 
+@pytest.mark.parametrize("name", corpus.RETURNS)
+async def test_a_hostile_file_of_the_bank_is_refused_and_moves_nothing(
+    http: httpx.AsyncClient, world: World, owner: asyncpg.Connection, name: str
+) -> None:
+    before = await digests(owner)
+    sent = {**world.headers("payer"), "idempotency-key": f"hostile-{next(_keys)}"}
+    started = time.monotonic()
+    answer = await http.post("/api/v1/bank-returns", json={"content": corpus.RETURNS[name]}, headers=sent)
+    assert answered(answer) in {
+        (409, "bank_return_refused"),
+        (409, "action_refused"),
+        (422, "invalid_request"),
+    }
+    assert time.monotonic() - started < LONGEST
+    after = await digests(owner)
+    assert {table for table in after if after[table] != before[table]} <= {"journal"}
+
+
 async def test_an_object_has_one_address(http: httpx.AsyncClient, world: World) -> None:
     known = world.objects["editor"]["order"]
     path, sent = "/api/v1/orders/", world.headers("editor")
