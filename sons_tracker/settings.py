@@ -63,7 +63,8 @@ class Settings:
     def secrets(self) -> tuple[str, ...]:
         """What no log line may show: the passwords of the addresses, and what else is kept off `repr`."""
         hidden = [getattr(self, one.name) for one in fields(self) if not one.repr]
-        return tuple(_secret_of(value) for value in hidden if isinstance(value, str) and value)
+        values = [_secret_of(value) for value in hidden if isinstance(value, str) and value]
+        return (*values, *(key.strip() for value in values if "," in value for key in value.split(",")))
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Settings:

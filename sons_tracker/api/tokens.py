@@ -26,7 +26,7 @@ _ALL = "/api/v1/tokens"
 _ONE = f"{_ALL}/{{token_id}}"
 _UNKNOWN = "Aucun jeton visible ne porte cet identifiant."
 _PERSONS = only(*ROLES)
-_PATH = {"token_id": "Identifiant du jeton."}
+_PATH = {"token_id": "Identifiant du jeton."}  # nosec B105 # words that are shown
 _ERRORS = (*ACT_ERRORS, ErrorCode.UNAVAILABLE)
 
 

@@ -120,7 +120,7 @@ async def list_invitations(actor: Actor) -> tuple[Invitation, ...]:
     """The latest invitations of the actor's organisation; of all, for an administrator."""
     async with transaction(actor.context, read_only=True) as con:
         rows = await con.fetch(
-            f"select {_COLUMNS} from invitation order by created_at desc, id desc limit 200"
+            f"select {_COLUMNS} from invitation order by created_at desc, id desc limit 200"  # nosec B608 # constants
         )
     return tuple(Invitation(*row) for row in rows)
 
@@ -133,14 +133,15 @@ async def revoke(actor: Actor, invitation_id: UUID, at: datetime, key: Key, rend
     """
 
     async def work(con: asyncpg.Connection) -> Invitation | Refused:
-        row = await con.fetchrow(f"select {_COLUMNS} from invitation where id = $1 for update", invitation_id)
+        row = await con.fetchrow(f"select {_COLUMNS} from invitation where id = $1 for update", invitation_id)  # nosec B608 # constants
         if row is None:
             raise SonsError(ErrorCode.NOT_FOUND, "Aucune invitation visible ne porte cet identifiant.")
         if row["accepted_at"] is not None or row["revoked_at"] is not None:
             reason = Reason("Cette invitation a servi, ou est déjà retirée.")
             return Refused("invitation.revocation_refused", "invitation", str(invitation_id), (reason,))
         changed = await con.fetchrow(
-            f"update invitation set revoked_at = now() where id = $1 returning {_COLUMNS}", invitation_id
+            f"update invitation set revoked_at = now() where id = $1 returning {_COLUMNS}",  # nosec B608 # constants
+            invitation_id,
         )
         await journal.record(con, actor, at, "invitation.revoked", "invitation", str(invitation_id), {})
         return Invitation(*changed)
@@ -280,7 +281,7 @@ async def _write(
         "insert into invitation (id, sha256, kind, organisation_id, organisation_kind, role, email,"
         " invited_by, created_at, expires_at)"
         " values ($1, $2, $3, $4, $5, $6, $7, $8, now(), now() + $9::interval)"
-        f" returning {_COLUMNS}",
+        f" returning {_COLUMNS}",  # nosec B608 # constants of this module
         invitation_id,
         digest(secret),
         asked.kind,

@@ -51,7 +51,7 @@ async def list_tokens(actor: Actor) -> tuple[Token, ...]:
     async with transaction(actor.context, read_only=True) as con:
         rows = await con.fetch(
             f"select {_COLUMNS} from access_token where organisation_id = $1"
-            " order by created_at desc, id desc limit 500",
+            " order by created_at desc, id desc limit 500",  # nosec B608 # constants of this module
             actor.organisation_id,
         )
     return tuple(_token(row) for row in rows)
@@ -133,7 +133,7 @@ async def revoke(actor: Actor, token_id: UUID, at: datetime, key: Key, render: R
 
     async def work(con: asyncpg.Connection) -> Token | Refused:
         row = await con.fetchrow(
-            f"select {_COLUMNS} from access_token where id = $1 and organisation_id = $2 for update",
+            f"select {_COLUMNS} from access_token where id = $1 and organisation_id = $2 for update",  # nosec B608 # constants
             token_id,
             actor.organisation_id,
         )
@@ -143,7 +143,8 @@ async def revoke(actor: Actor, token_id: UUID, at: datetime, key: Key, render: R
             reason = Reason("Ce jeton est déjà révoqué.")
             return Refused("token.revocation_refused", "access_token", str(token_id), (reason,))
         changed = await con.fetchrow(
-            f"update access_token set revoked_at = now() where id = $1 returning {_COLUMNS}", token_id
+            f"update access_token set revoked_at = now() where id = $1 returning {_COLUMNS}",  # nosec B608 # constants
+            token_id,
         )
         await journal.record(con, actor, at, "token.revoked", "access_token", str(token_id), {})
         return _token(changed)
@@ -184,7 +185,7 @@ async def _insert(
 ) -> Token:
     row = await con.fetchrow(
         "insert into access_token (id, sha256, person_id, organisation_id, role, expires_at, scopes)"
-        f" values ($1, $2, $3, $4, $5, now() + $6, $7) returning {_COLUMNS}",
+        f" values ($1, $2, $3, $4, $5, now() + $6, $7) returning {_COLUMNS}",  # nosec B608 # constants
         uuid4(),
         digest(secret),
         actor.person_id,
