@@ -1,4 +1,4 @@
-"""Lints of the house on what may harm: what is let pass has a reason beside it, and few doors lead outside."""
+"""House lints on what may harm: what is let pass has a reason beside it, and few doors lead outside."""
 
 from __future__ import annotations
 

@@ -89,6 +89,9 @@ def test_the_secrets_that_a_log_must_mask_are_known() -> None:
     )
     assert {"p@ss/word-9", STRONG} <= set(settings.secrets)
     assert "db.sante.fr" not in settings.secrets
+    newer, older = f"{STRONG}AbCdEfGhIjK=", f"{STRONG}KjIhGfEdCbA="
+    ring = Settings.from_env(REAL | {"SONS_ACCOUNT_KEY": f"{newer},{older}"})
+    assert {newer, older} <= set(ring.secrets)
 
 
 @pytest.mark.parametrize(
