@@ -13,7 +13,8 @@ import pyotp
 import pytest
 
 from sons_tracker.api.security import COOKIE
-from sons_tracker.operations import invitations, proofs
+from sons_tracker.operations import actors, invitations, proofs
+from sons_tracker.operations.actors import LOCAL_ADMIN
 from tests.databases import Database
 from tests.factories import AT, Account, an_account
 from tests.factories_orders import prepare_instance
@@ -347,6 +348,43 @@ async def test_an_invitation_takes_over_no_account(http: httpx.AsyncClient) -> N
     joined = await page.send("POST", "/api/v1/invitations/joining", {"invitation": secret})
     assert joined.status_code == 404
     assert (await http.post("/api/v1/session", json=victim.sign_in())).status_code == 201
+
+
+async def test_an_administrator_who_invites_chooses_no_new_password_for_who_has_an_account(
+    http: httpx.AsyncClient,
+) -> None:
+    person, admin = await enrolled(http, await an_account("og")), await an_account("admin")
+    secret = (await invited(http, admin, person.email))["secret"]
+    assert (await accepted(http, secret)).status_code == 403
+    assert (await http.post("/api/v1/session", json=person.sign_in())).status_code == 201
+
+
+async def test_who_is_known_without_an_account_gets_one_from_an_administrator_alone(
+    http: httpx.AsyncClient,
+) -> None:
+    """An editor who invites the address of a reviewer must not become that reviewer."""
+    email, thief, admin = an_email(), await an_account("editor"), await an_account("admin")
+    reviewer, agency = await actors.enrol(
+        LOCAL_ADMIN, at=AT, kind="agency", organisation="A", person="Connue", role="reviewer", email=email
+    )
+    secret = (await invited(http, thief, email))["secret"]
+    assert (await accepted(http, secret)).status_code == 403
+    asked = {"organisation_id": str(agency), "role": "reviewer"}
+    secret = (await invited(http, admin, email, **asked))["secret"]
+    person = Person(email, (await accepted(http, secret)).json()["secret"])
+    assert (await confirmed(http, secret, person.code())).status_code == 200
+    page = await signed_in(http, person)
+    me = (await page.get("/api/v1/session")).json()
+    assert (me["person_id"], me["role"]) == (str(reviewer), "reviewer")
+
+
+async def test_an_administrator_ends_its_own_sessions_only(http: httpx.AsyncClient) -> None:
+    theirs = await signed_in(http, await enrolled(http, await an_account("og")))
+    session = (await theirs.get("/api/v1/sessions")).json()["sessions"][0]["id"]
+    admin = await an_account("admin")
+    answer = await http.post(f"/api/v1/sessions/{session}/revoke", headers=admin.headers)
+    assert answer.status_code == 404
+    assert (await theirs.get("/api/v1/session")).status_code == 200
 
 
 @pytest.mark.parametrize(
