@@ -96,9 +96,7 @@ class AcceptanceIn(Strict, frozen=True, kw_only=True):
     name: Text
     password: Annotated[
         str,
-        Meta(
-            min_length=1, max_length=512, description="De 12 à 128 caractères.", examples=["douze lettres"]
-        ),
+        Meta(min_length=1, max_length=512, description="De 12 à 128 caractères.", examples=["douze lettres"]),
     ]
 
 
