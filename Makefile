@@ -7,6 +7,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.complet
 KNOWN_PYTHONS := 3.11 3.12 3.13 3.14 3.15
 ARGS ?=
+# Tests that start and kill real processes, or race many clients, run alone afterwards.
+JOBS ?= 2
 
 VERSION_OF = -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null
 
@@ -48,9 +50,12 @@ demo: $(STAMP) ## Joue la démonstration : registre, commandes, refus, échéanc
 serve: $(STAMP) ## Lance le serveur sur http://127.0.0.1:8000
 	@$(BIN)/sons-tracker serve $(ARGS)
 
-test: $(STAMP) ## Passe les tests (ARGS="-k mot" en choisit)
-	@status=0; \
-	$(BIN)/python -m pytest $(ARGS) || status=$$?; \
+test: $(STAMP) ## Passe les tests (ARGS="-k mot" en choisit ; JOBS=4 sur quatre processus)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not processes" $(ARGS); together=$$?; \
+	$(BIN)/python -m pytest -m processes $(ARGS); alone=$$?; \
+	status=0; \
+	for code in $$together $$alone; do case $$code in 0|5) ;; *) status=$$code ;; esac; done; \
+	if [ $$together = 5 ] && [ $$alone = 5 ]; then status=5; fi; \
 	ran=$$($(BIN)/python $(VERSION_OF)); \
 	for version in $(KNOWN_PYTHONS); do \
 	  if [ "$$version" = "$$ran" ]; then echo "Python $$version : exécuté"; \
