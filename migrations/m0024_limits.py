@@ -13,7 +13,7 @@ DESCRIPTION = "Limits: rates by account and address, retention of what ended, re
 
 RATES = """
 -- How much a caller may still ask, as one instant: when its bucket will be full again. Unlogged: written at
--- each request, of no worth after a crash. `subject`: the identifier of a person, or an address of the network.
+-- each request, of no worth after a crash. `subject`: the identifier of a person, or an address of a network.
 create unlogged table sons.rate_bucket (
   kind text not null,
   subject text not null,
@@ -52,7 +52,8 @@ begin atomic
             <= statement_timestamp() + make_interval(secs => seconds)
     returning extract(epoch from full_at - statement_timestamp())::float8 as full_in
   )
-  select true, floor((seconds - s.full_in) * requests / seconds + 1e-6)::int, 0::float8, s.full_in from spent s
+  select true, floor((seconds - s.full_in) * requests / seconds + 1e-6)::int, 0::float8, s.full_in
+  from spent s
   union all
   select false, 0, least(b.full_in - seconds, 0) + seconds::float8 / requests, least(b.full_in, seconds)
   from (select extract(epoch from full_at - statement_timestamp())::float8 as full_in from rate_bucket

@@ -19,7 +19,7 @@ from tests.databases import Database, Server, run_server
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """What a hostile test wrote may be no UTF-8, and a report travels from the process that ran it as UTF-8."""
+    """What a hostile test wrote may be no UTF-8; a report leaves the process that ran it as UTF-8."""
     report = yield
     report.sections = [
         (name, text.encode("utf-8", "backslashreplace").decode()) for name, text in report.sections

@@ -280,6 +280,8 @@ COMMANDS = (
     ("conflict", "close"),
     ("conflict", "reopen"),
     ("conflict", "templates"),
+    ("conflict", "graph"),
+    ("conflict", "evidence"),
     ("recovery",),
     ("recovery", "list"),
     ("recovery", "export"),
@@ -306,14 +308,14 @@ COMMANDS = (
     ("feed", "revoke"),
     ("audit",),
     ("audit", "explain"),
+    ("audit", "run"),
+    ("audit", "show"),
     ("audit", "measure"),
     ("journal",),
     ("journal", "seal"),
     ("journal", "head"),
     ("journal", "export"),
     ("journal", "verify"),
-    ("audit", "run"),
-    ("audit", "show"),
 )
 
 

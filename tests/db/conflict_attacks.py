@@ -170,8 +170,8 @@ _AS = "select set_config('sons.role', '{}', true) is not null"
 _OPENED_BY_A_PARTY = (
     "insert into sons.conflict (id, number, vague, family, pair_key, state, version, suppliers, ogs,"
     " at_stake_ttc_cents, opened_at, opened_for, last_found_at) values"
-    f" ('{NEW}', 'CF-2099-000001', 'V1', 'two_orders', 'order:spare', 'open', 1, '{{}}', '{{}}', 0, '{LATER}',"
-    f" 'audit', '{LATER}')"
+    f" ('{NEW}', 'CF-2099-000001', 'V1', 'two_orders', 'order:spare', 'open', 1, '{{}}', '{{}}', 0,"
+    f" '{LATER}', 'audit', '{LATER}')"
 )
 _CHILDREN = tuple(
     f"conflict_{table}_conflict_fkey"
