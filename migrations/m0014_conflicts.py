@@ -208,6 +208,7 @@ create table sons.conflict_question (
   asked_at timestamptz not null,
   asked_by uuid,
   answer_due_at timestamptz,
+  delay_source text,
   answered_at timestamptz,
   answered_by uuid,
   position text,
@@ -232,6 +233,9 @@ create table sons.conflict_question (
   constraint conflict_question_correction_whole
     check (num_nulls(lacking, of_question) = case kind when 'correction' then 0 else 2 end),
   constraint conflict_question_said check (btrim(text) <> ''),
+  -- a delay says which text gives it
+  constraint conflict_question_delay_sourced
+    check ((answer_due_at is null) = (delay_source is null) and btrim(delay_source) <> ''),
   constraint conflict_question_position_known
     check (position in ('maintained', 'perimeter_error', 'withdrawn', 'favourable', 'unfavourable')),
   constraint conflict_question_answer_whole

@@ -185,8 +185,8 @@ async def assign(request: Body, actor: Caller, conflict_id: FromPath[str]) -> Re
     status_code=200,
     opt=contract_of_act(
         "Demander des précisions aux fournisseurs",
-        "Chacun a dix jours ouvrés pour maintenir sa commande, reconnaître une erreur de périmètre ou se"
-        " retirer.",
+        "Chacun a le délai que fixe le droit, en jours ouvrés, pour maintenir sa commande, reconnaître une"
+        " erreur de périmètre ou se retirer.",
         examples.PRECISIONS,
         schemas.ConflictQuestionIn,
     ),

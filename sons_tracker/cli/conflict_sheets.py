@@ -73,6 +73,7 @@ def _question(console: Console, question: Any) -> None:
     elif question["answer_due_at"] is not None:
         until = instant_fr(datetime.fromisoformat(question["answer_due_at"]))
         console.print(f"  réponse attendue au plus tard le {until} (question {question['id']})", markup=False)
+        console.print(f"  Source du délai : {question['delay_source']}", markup=False)
 
 
 def show_templates(console: Console, body: Any) -> None:

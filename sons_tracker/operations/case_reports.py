@@ -19,6 +19,7 @@ from sons_tracker.rules.conflicts import (
     CaseQuestion,
     CaseSide,
 )
+from sons_tracker.rules.families import fact_fr, value_fr
 from sons_tracker.rules.french import PARIS, count_fr, date_fr, instant_fr
 from sons_tracker.rules.lifecycle import CONFLICT_WORDS, ORDER_WORDS
 from sons_tracker.rules.money import euros_fr
@@ -177,7 +178,7 @@ def _finding(finding: FindingView) -> dict[str, Any]:
     if finding.a_confirmer:
         rows.append(["Réserve", "repose sur une valeur à confirmer"])
     if finding.facts:
-        used = (f"{name} = {_value(value)}" for name, value in sorted(finding.facts.items()))
+        used = (f"{fact_fr(name)} : {_value(value)}" for name, value in sorted(finding.facts.items()))
         rows.append(["Faits lus", " ; ".join(used)])
     return {
         "title": f"{finding.rule} : {VERDICT_WORDS[finding.outcome]}",
@@ -187,7 +188,7 @@ def _finding(finding: FindingView) -> dict[str, Any]:
 
 
 def _value(value: Any) -> str:
-    return ", ".join(str(one) for one in value) if isinstance(value, list) else str(value)
+    return ", ".join(str(one) for one in value) if isinstance(value, list) else value_fr(str(value))
 
 
 def _question(dossier: Dossier, question: CaseQuestion) -> dict[str, Any]:
@@ -196,6 +197,7 @@ def _question(dossier: Dossier, question: CaseQuestion) -> dict[str, Any]:
     if question.answer_due_at is not None:
         due = known_on(question.answer_due_at)
         rows.append(["Réponse attendue", f"jusqu'au {date_fr(due)} inclus"])
+        rows.append(["Source du délai", question.delay_source or _NONE])
     if question.answered_at is not None:
         rows.append(["Répondu", f"le {instant_fr(question.answered_at)}"])
         rows.append(["Réponse", question.answer or _NONE])

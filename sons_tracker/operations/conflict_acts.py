@@ -161,7 +161,8 @@ async def ask(
     question_id = uuid4()
     await con.execute(
         "insert into conflict_question (id, conflict_id, kind, organisation_id, side, of_question, lacking,"
-        " text, asked_at, asked_by, answer_due_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+        " text, asked_at, asked_by, answer_due_at, delay_source)"
+        " values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
         question_id,
         case.id,
         kind,
@@ -173,6 +174,7 @@ async def ask(
         at,
         actor.person_id,
         due_at,
+        None if due_at is None else source,
     )
     said: dict[str, Any] = {"number": case.number, "question_id": str(question_id), "kind": kind}
     if due_at is not None:

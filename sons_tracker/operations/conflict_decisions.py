@@ -67,6 +67,9 @@ async def propose(
         terms = conflict_terms(law, case, at)
         four_eyes = terms is None or case.at_stake_ttc_cents >= required(terms).four_eyes_ttc_cents
         template = TEMPLATES[proposal.template]
+        sources = template.sources
+        if four_eyes and terms is not None:
+            sources = f"{sources} ; seconde personne : {terms.source}"
         await con.execute(
             "insert into conflict_decision (id, conflict_id, outcome, refused, template, motivation, notice,"
             " sources, case_version, at_stake_ttc_cents, four_eyes, law_digest, proposed_at, proposed_by)"
@@ -78,7 +81,7 @@ async def propose(
             proposal.template,
             proposal.motivation,
             template.notice,
-            template.sources,
+            sources,
             # with its own step, which is written next: an approval compares the two
             case.version + 1,
             case.at_stake_ttc_cents,

@@ -42,7 +42,8 @@ from conflict_side s left join purchase_order o on o.id = s.order_id
 where s.conflict_id = $1 order by s.side
 """
 _QUESTIONS = """
-select id, kind, organisation_id, side, of_question, lacking, text, asked_at, answer_due_at, answered_at,
+select id, kind, organisation_id, side, of_question, lacking, text, asked_at, answer_due_at, delay_source,
+       answered_at,
        position, chosen_side, answer, withdrawn_at
 from conflict_question where conflict_id = $1 order by asked_at, id
 """

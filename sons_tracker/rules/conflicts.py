@@ -59,7 +59,8 @@ class CaseSide:
 
 @dataclass(frozen=True, slots=True)
 class CaseQuestion:
-    """What was asked of an organisation; `answer_due_at` None when no delay runs. Instants aware."""
+    """What was asked of an organisation; `answer_due_at` and the source of its delay are None when none runs.
+    Instants aware."""
 
     id: UUID
     kind: str
@@ -70,6 +71,7 @@ class CaseQuestion:
     text: str
     asked_at: datetime
     answer_due_at: datetime | None
+    delay_source: str | None
     answered_at: datetime | None
     position: str | None
     chosen_side: int | None

@@ -64,6 +64,41 @@ PATTERNS: dict[str, Pattern] = {
     )
 }
 
+# What a finding read, in the words that a report prints; an identifier and a date stand as they are.
+_FACTS = {
+    "aggregate": "agrégat", "cancelled_at": "annulée à l'instant", "category": "catégorie",
+    "changed_on": "registre modifié le", "component": "composante", "confirmed": "succession confirmée",
+    "contested": "commande refusée", "domaine": "domaine", "essms": "ESSMS",
+    "finess_juridique": "FINESS juridique", "first": "premier acte", "grant": "financement",
+    "grant_state": "état du financement", "held_by": "commande qui tient l'ESSMS",
+    "holder": "commande qui tient l'ESSMS", "later": "acte le plus tardif", "lock": "verrou",
+    "order": "commande", "order_state": "état de la commande", "phase": "phase",
+    "referenced": "DUI référencé", "refused": "acte refusé", "signed_on": "signée le",
+    "software": "logiciel", "state": "état",
+    "succession": "succession", "va_deposited_at": "VA déposée à l'instant", "year": "année de l'appel",
+}  # fmt: skip
+_VALUES = {
+    "equipment": "équipement", "usage": "usage", "amorcage": "amorçage", "generalisation": "généralisation",
+    "meme": "même", "order": "la commande", "grant": "le financement", "same_day": "le même jour",
+    "unknown": "inconnu", "settled": "soldée", "live": "vivante", "merger": "fusion", "split": "scission",
+    "move": "déménagement", "renumbering": "renumérotation", "demande": "demandé", "accorde": "accordé",
+    "sans_suite": "sans suite", "abandon_apres_versement": "abandonné après versement",
+    "rembourse": "remboursé", "annulee": "annulée", "annulee_a_recouvrer": "annulée, avance à recouvrer",
+    "requested": "demandé", "agreed": "accordé", "first_paid": "premier versement fait", "vsr": "VSR",
+    "paid": "payé", "rejected": "rejeté", "abandoned": "abandonné", "withdrawn": "retiré",
+    "recovered": "remboursé",
+}  # fmt: skip
+
+
+def fact_fr(name: str) -> str:
+    """The French words of what a finding read; a test holds them to what the findings read."""
+    return _FACTS.get(name, name)
+
+
+def value_fr(value: str) -> str:
+    """The French word of a value; what is no word of ours stands as it is."""
+    return _VALUES.get(value, value)
+
 
 def pair_key(*acts: str) -> str:
     """The key of a case: its acts (`order:<uuid>`, `grant:<reference>`) in one order, whoever came first."""

@@ -58,9 +58,10 @@ insert into conflict_finding (conflict_id, found_at, rule, outcome, message, sou
     'Vu.', 'S0:1525', '{}', false, '{}', (select digest from law_enactment limit 1), '2023-08-31',
     sha256(id::text::bytea)
   from conflict;
-insert into conflict_question (id, conflict_id, kind, organisation_id, text, asked_at, answer_due_at)
+insert into conflict_question (id, conflict_id, kind, organisation_id, text, asked_at, answer_due_at,
+    delay_source)
   select gen_random_uuid(), id, 'precisions', suppliers[1], 'Dites-nous.', opened_at + interval '1 day',
-    opened_at + interval '15 days'
+    opened_at + interval '15 days', 'L1:1'
   from (select *, row_number() over (order by number) as n from conflict) c where n % 10 = 0;
 set session_replication_role = default;
 analyze;

@@ -320,6 +320,8 @@ QUESTIONS = (
     _asks("conflict_question_correction_whole", kind="correction"),
     _asks("conflict_question_correction_whole", lacking="incomplete", note="no_correction"),
     _asks("conflict_question_said", text=" "),
+    _asks("conflict_question_delay_sourced", delay_source=None),
+    _asks("conflict_question_delay_sourced", delay_source=" ", note="blank"),
     _answered("conflict_question_position_known", position="maybe"),
     _answered("conflict_question_answer_whole", answer=None),
     _answered("conflict_question_answer_whole", answer=" ", note="blank"),
@@ -333,7 +335,10 @@ QUESTIONS = (
     _do(ONCE, "SN141", "reviewer", _question("heard", "withdrawn_at = asked_at"),
         lifted=("conflict_question_answered_or_withdrawn",), note="withdrawn_once_answered"),
     _do(ONCE, "SN141", None, _question("asked", "text = 'Autre question.'"), note="rewritten"),
-    _do(ONCE, "SN141", None, _question("asked", "answer_due_at = null"), note="another_delay"),
+    _do(
+        ONCE, "SN141", None, _question("asked", "answer_due_at = null, delay_source = null"),
+        note="another_delay",
+    ),
     _do(ONCE, "SN141", "reviewer", _question("asked", _ANSWER), note="answered_by_who_asked"),
     _do(
         ONCE, "SN141", "asked holder", _question("asked", "withdrawn_at = asked_at"),

@@ -205,6 +205,7 @@ async def test_nobody_loses_without_having_been_heard() -> None:
     assert "peut répondre jusqu'au" in told.messages
     due = (await view_of(dispute)).questions[0].answer_due_at
     assert due == datetime(2023, 3, 15, 23, 59, 59, 999_999, tzinfo=PARIS), "ten working days"
+    assert "Délai de réponse" in ((await view_of(dispute)).questions[0].delay_source or "")
     told = await propose(dispute, "one_refused", 1, at=due)
     assert "peut répondre" in told.messages, "the last instant is still theirs"
     told = await propose(dispute, "one_refused", 1, at=due + timedelta(microseconds=1))
@@ -216,6 +217,7 @@ async def test_a_second_person_approves_what_is_above_the_threshold() -> None:
     told = await propose(dispute, "one_refused", 1)
     assert told.outcome.state == "precisions_asked", "11 680 € at stake"
     assert "n'approuve pas" not in str(told.outcome)
+    assert "seconde personne : Procédure contradictoire" in (await view_of(dispute)).decisions[0].sources
     mine = await make_case.approve(dispute, dispute.reviewer)
     assert "ne l'approuve pas" in mine.messages
     assert (await make_case.approve(dispute, await an_account("reviewer"))).outcome.state == "decided"

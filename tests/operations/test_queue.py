@@ -47,7 +47,8 @@ async def asked(case: conflicts.Case, kind: str, at: datetime, due: datetime | N
     question, context = uuid4(), case.reviewer.actor.context
     columns = {
         "id": question, "conflict_id": case.id, "kind": kind, "organisation_id": context.organisation_id,
-        "text": "Dites-nous.", "asked_at": at, "answer_due_at": due, **more,
+        "text": "Dites-nous.", "asked_at": at, "answer_due_at": due,
+        "delay_source": None if due is None else "Texte (L1:1)", **more,
     }  # fmt: skip
     holders = ", ".join(f"${n}" for n in range(1, len(columns) + 1))
     async with transaction(context) as con:

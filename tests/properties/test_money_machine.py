@@ -217,6 +217,10 @@ FOUND = {
         *_SIGNED[-2:], _TO_CLOTURE, Step("settle_advance", 0, (True,)), Step("issue", 0, ("advance",)),
         Step("repay", 0, ("advance", 0)),
     ),
+    "repaid a cent too little, then a cent too much, then right": (
+        *_SIGNED[:-3], _TO_CLOTURE, Step("bank", 0, ((0, "paid"),)), Step("issue", 0, ("advance",)),
+        Step("repay", 0, ("advance", -1)), Step("repay", 0, ("advance", 1)), Step("repay", 0, ("advance", 0)),
+    ),
     "lapsed while its payment was with the bank": (
         *_SIGNED[:-3], _TO_CLOTURE, Step("bank", 0, ((0, "paid"),)), Step("issue", 0, ("advance",)),
         Step("repay", 0, ("advance", 0)),

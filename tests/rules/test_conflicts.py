@@ -60,8 +60,8 @@ def question(kind: str = "precisions", of: int | None = 1, **changes: Any) -> Ca
     whom = OG if kind == "choice" else SUPPLIERS[of or 1]
     made = CaseQuestion(
         id=UUID(int=31), kind=kind, organisation_id=whom, side=of, of_question=None, lacking=None,
-        text="Pourquoi ?", asked_at=NOON, answer_due_at=DUE, answered_at=None, position=None,
-        chosen_side=None, answer=None, withdrawn_at=None,
+        text="Pourquoi ?", asked_at=NOON, answer_due_at=DUE, delay_source="Texte (L1:1)", answered_at=None,
+        position=None, chosen_side=None, answer=None, withdrawn_at=None,
     )  # fmt: skip
     return replace(made, **changes)
 

@@ -21,6 +21,7 @@ from sons_tracker.rules.crossing import (
 )
 from sons_tracker.rules.crossing_pair import Situation, pair_finding, situations
 from sons_tracker.rules.cumul import CROSSING_RULES
+from sons_tracker.rules.families import fact_fr
 from sons_tracker.rules.grant_stage import assess_grant
 from sons_tracker.rules.verdicts import Finding, Outcome, Verdict, severity
 from tests.rules.cases import number_of, order_case
@@ -206,3 +207,11 @@ def test_before_the_first_text_nothing_is_guessed() -> None:
     assert (rule, finding.outcome) == ("R26", Outcome.UNKNOWN)
     assert "1er juin 2021" in finding.message
     assert pair_finding(VAGUE, EVERY[0], SIGNED, date(2022, 1, 2))[1].outcome is Outcome.UNKNOWN
+
+
+def test_a_report_has_french_words_for_all_that_a_pair_reads() -> None:
+    read = {
+        name for situation in EVERY for name, _ in pair_finding(VAGUE, situation, SIGNED, KNOWN_ON)[1].facts
+    }
+    assert read
+    assert {name for name in read if fact_fr(name) == name} <= {"phase"}

@@ -117,7 +117,8 @@ class ConflictSideOut(msgspec.Struct, frozen=True):
 
 
 class ConflictQuestionOut(msgspec.Struct, frozen=True):
-    """Une question et sa réponse ; « answer_due_at » est le dernier instant pour répondre."""
+    """Une question et sa réponse ; « answer_due_at » est le dernier instant pour répondre,
+    « delay_source » ce qui le fixe."""
 
     id: str
     kind: str
@@ -129,6 +130,7 @@ class ConflictQuestionOut(msgspec.Struct, frozen=True):
     text: str
     asked_at: str
     answer_due_at: str | None
+    delay_source: str | None
     answered_at: str | None
     position: str | None
     position_label: str | None
@@ -339,7 +341,7 @@ def _question(question: CaseQuestion) -> ConflictQuestionOut:
     return ConflictQuestionOut(
         str(question.id), question.kind, QUESTION_WORDS[question.kind], str(question.organisation_id),
         question.side, None if question.of_question is None else str(question.of_question), question.lacking,
-        question.text, paris_text(question.asked_at), due, answered, question.position,
+        question.text, paris_text(question.asked_at), due, question.delay_source, answered, question.position,
         None if question.position is None else POSITION_WORDS[question.position], question.chosen_side,
         question.answer, withdrawn,
     )  # fmt: skip

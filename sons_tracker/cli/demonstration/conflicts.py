@@ -101,9 +101,10 @@ async def signed_twice(world: World, teller: LifeTeller) -> Told:
         await step(conflict_steps.answer, actor, case, mine.questions[0].id, given, at)
     asked = await find_conflict(reviewer, case, at)
     teller.say(
-        f"Les deux éditeurs ont jusqu'au {instant_fr(asked.questions[0].answer_due_at or at)} (dix jours"
-        " ouvrés) ; les deux maintiennent."
+        f"Les deux éditeurs ont jusqu'au {instant_fr(asked.questions[0].answer_due_at or at)} pour répondre ;"
+        " les deux maintiennent."
     )
+    teller.source(asked.questions[0].delay_source or "")
     await step(conflict_steps.ask_choice, reviewer, case, Asked("Laquelle gardez-vous ?"), world.law, at)
     view = await find_conflict(og, case, at)
     question = next(q for q in view.questions if q.kind == "choice")

@@ -115,6 +115,7 @@ class ConflictQuestion(Table, tablename="conflict_question", schema="sons"):
     asked_at = Timestamptz(default=None)
     asked_by = UUID(default=None, null=True)
     answer_due_at = Timestamptz(default=None, null=True)
+    delay_source = Text(default=None, null=True)
     answered_at = Timestamptz(default=None, null=True)
     answered_by = UUID(default=None, null=True)
     position = Text(default=None, null=True)
