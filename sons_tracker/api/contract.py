@@ -14,20 +14,22 @@ from typing import Any
 from litestar.handlers import BaseRouteHandler
 
 from sons_tracker.errors import ErrorCode
-from sons_tracker.operations.actors import ANONYMOUS, TOKEN_ROLES
+from sons_tracker.rules.rights import ACCOUNT_ROLES, ANONYMOUS, roles_of
 
-ROLES = frozenset(TOKEN_ROLES)
-ANONYMOUS_ROLE = ANONYMOUS.role
+ROLES = frozenset(ACCOUNT_ROLES)
+ANONYMOUS_ROLE = ANONYMOUS
 
 _OPT_KEY = "contract"
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Who may call a route. `reads_token` is false where a token is not even looked at."""
+    """Who may call a route. `reads_token` is false where a token is not even looked at; `action` is the line
+    of the table of rights."""
 
     roles: frozenset[str]
     reads_token: bool = True
+    action: str = ""
 
 
 PUBLIC = Access(frozenset({ANONYMOUS_ROLE}), reads_token=False)
@@ -35,6 +37,27 @@ PUBLIC = Access(frozenset({ANONYMOUS_ROLE}), reads_token=False)
 
 ANYONE = Access(ROLES | {ANONYMOUS_ROLE})
 """Everyone; a token, when there is one, must be valid and says who is asking."""
+
+
+def may(action: str) -> Access:
+    """Whoever the table of rights gives the action to; without an account too where the table says so. A
+    token, when there is one, must be valid and says who is asking.
+
+    Raises:
+        ValueError: an action that does not exist.
+    """
+    return Access(frozenset(roles_of(action)) & (ROLES | {ANONYMOUS_ROLE}), action=action)
+
+
+def public(action: str) -> Access:
+    """Everyone, without any look at the token nor at who asks: health, documentation, law.
+
+    Raises:
+        ValueError: an action that does not exist, or that the table does not give to everyone.
+    """
+    if may(action).roles != ROLES | {ANONYMOUS_ROLE}:
+        raise ValueError(f"not everyone has {action!r}")
+    return Access(frozenset({ANONYMOUS_ROLE}), reads_token=False, action=action)
 
 
 def only(*roles: str) -> Access:

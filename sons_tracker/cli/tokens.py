@@ -11,8 +11,9 @@ from rich.console import Console
 from sons_tracker.cli.frame import Json, choice, emit, instance, parse_count, run
 from sons_tracker.cli.french import Cli
 from sons_tracker.errors import ErrorCode, SonsError
-from sons_tracker.operations.actors import ROLES_BY_KIND, TOKEN_ROLES, NewToken, OrganisationKind
+from sons_tracker.operations.actors import ROLES_BY_KIND, NewToken, OrganisationKind
 from sons_tracker.rules.identifiers import parse_finess
+from sons_tracker.rules.rights import ACCOUNT_ROLES
 
 app = Cli(help="Jetons d'accès à l'interface de programmation.")
 
@@ -26,7 +27,9 @@ def group() -> None:
 def create(
     role: Annotated[
         str,
-        typer.Option(metavar="RÔLE", parser=choice(*TOKEN_ROLES), help=f"Rôle : {', '.join(TOKEN_ROLES)}."),
+        typer.Option(
+            metavar="RÔLE", parser=choice(*ACCOUNT_ROLES), help=f"Rôle : {', '.join(ACCOUNT_ROLES)}."
+        ),
     ],
     organisation: Annotated[str, typer.Option(metavar="NOM", help="Nom de l'organisation.")],
     person: Annotated[str, typer.Option(metavar="NOM", help="Nom de la personne.")],

@@ -14,6 +14,8 @@ import asyncpg
 from sons_tracker.db import journal
 from sons_tracker.db.engine import RowContext, ask, transaction
 from sons_tracker.errors import ErrorCode, Fault, SonsError
+from sons_tracker.rules import rights
+from sons_tracker.rules.rights import Reach
 
 OrganisationKind = Literal["editor", "distributor", "og", "ars", "agency", "state"]
 
@@ -26,7 +28,6 @@ ROLES_BY_KIND: dict[str, tuple[str, ...]] = {
     "agency": ("reviewer", "payer", "pilot", "admin"),
     "state": ("reviewer", "pilot", "admin"),
 }
-TOKEN_ROLES = ("editor", "distributor", "og", "ars", "reviewer", "payer", "pilot", "admin")
 # The agencies: what they read is not narrowed to an organisation. The database says the same (`sees_all`).
 SEES_ALL = frozenset({"reviewer", "payer", "pilot", "admin"})
 TOKEN_PREFIX = "sons_"  # noqa: S105 # nosec B105 # lets a scanner of leaked secrets recognise ours
@@ -59,8 +60,8 @@ class Actor:
         return self.scopes is None or not {access, f"{access}:{noun}"}.isdisjoint(self.scopes)
 
 
-SCHEDULER = Actor(None, None, "scheduler", None, "system")
-ANONYMOUS = Actor(None, None, "anonymous", None, "none")
+SCHEDULER = Actor(None, None, rights.SCHEDULER, None, "system")
+ANONYMOUS = Actor(None, None, rights.ANONYMOUS, None, "none")
 # Whoever may run the command line beside the database already holds its address.
 LOCAL_ADMIN = Actor(None, None, "admin", None, "local")
 
@@ -80,10 +81,37 @@ def digest(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()
 
 
-def require(actor: Actor, *roles: str) -> None:
-    """Raises `FORBIDDEN` unless the actor has one of the roles."""
-    if actor.role not in roles:
-        raise SonsError(ErrorCode.FORBIDDEN, "Votre rôle ne permet pas cette action.")
+def require(actor: Actor, *names: str) -> Reach | None:
+    """How far the actor goes with an action of the table of rights.
+
+    Raises:
+        SonsError: `FORBIDDEN` for who does not have it.
+        ValueError: an action that does not exist.
+    """
+    if "." not in names[0]:  # roles, until every call names its action
+        if actor.role not in names:
+            raise SonsError(ErrorCode.FORBIDDEN, "Votre rôle ne permet pas cette action.")
+        return None
+    found = rights.reach(actor.role, names[0])
+    if found is None:
+        raise forbidden(actor.role, names[0])
+    return found
+
+
+def sees_all(actor: Actor, action: str) -> bool:
+    """Whether the actor's role reaches every object with this action, and not only what concerns it."""
+    return rights.reach(actor.role, action) is Reach.ALL
+
+
+def forbidden(role: str, action: str) -> SonsError:
+    """The refusal of an action to a role that does not have it, which says who has it."""
+    found = rights.right(action)
+    holders = ", ".join(rights.ROLE_WORDS[one] for one in rights.ACCOUNT_ROLES if one in found.reaches)
+    return SonsError(
+        ErrorCode.FORBIDDEN,
+        f"Le rôle « {rights.ROLE_WORDS[role]} » ne permet pas cette action : « {found.label} ».",
+        remedy=f"La demander à qui en a le droit : {holders}." if holders else None,
+    )
 
 
 async def authenticate(token: str) -> Actor | None:

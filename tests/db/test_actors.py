@@ -17,19 +17,19 @@ from sons_tracker.operations.actors import (
     LOCAL_ADMIN,
     ROLES_BY_KIND,
     SCHEDULER,
-    TOKEN_ROLES,
     authenticate,
     create_token,
     enrol,
     revoke_token,
 )
+from sons_tracker.rules.rights import ACCOUNT_ROLES
 from tests.databases import Database
 from tests.factories import AT, a_finess, a_siren, an_account, an_actor
 
 pytestmark = pytest.mark.usefixtures("module_database")
 
 
-@pytest.mark.parametrize("role", TOKEN_ROLES)
+@pytest.mark.parametrize("role", ACCOUNT_ROLES)
 async def test_a_token_stands_for_a_person_an_organisation_and_a_role(role: str) -> None:
     account = await an_account(role)
     assert re.fullmatch(r"sons_[A-Za-z0-9_-]{43}", account.token)
@@ -230,8 +230,8 @@ async def test_code_and_database_agree_on_the_roles_of_each_kind(module_database
     await owner.close()
     pairs = set(re.findall(r"organisation_kind = '(\w+)'::text\) AND \(role = '(\w+)'", definition))
     assert pairs == {(kind, role) for kind, fitting in ROLES_BY_KIND.items() for role in fitting}
-    assert {role for _, role in pairs} == set(TOKEN_ROLES)
+    assert {role for _, role in pairs} == set(ACCOUNT_ROLES)
     for kind, fitting in ROLES_BY_KIND.items():
-        unfit = next(role for role in TOKEN_ROLES if role not in fitting)
+        unfit = next(role for role in ACCOUNT_ROLES if role not in fitting)
         with pytest.raises(SonsError, match="n'a pas le rôle"):
             await enrol(LOCAL_ADMIN, at=AT, kind=kind, organisation="X", person="Ada", role=unfit)  # type: ignore[arg-type]
