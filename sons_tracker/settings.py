@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import unquote, urlsplit
 
-from sons_tracker import safeguards
+from sons_tracker import identity_providers, safeguards
 from sons_tracker.errors import ErrorCode, Fault, SonsError
+from sons_tracker.identity_providers import IdentityProvider
 from sons_tracker.safeguards import Safeguards
 
 Instance = Literal["sandbox", "real"]
@@ -58,13 +59,17 @@ class Settings:
     journal_heads: Path | None
     """The file to which the heads of the journal are appended, beyond the reach of the database's keepers."""
     safeguards: Safeguards
+    public_url: str
+    """Where browsers reach this instance, without a final slash: what a provider of identity sends back to."""
+    identity_providers: tuple[IdentityProvider, ...]
 
     @property
     def secrets(self) -> tuple[str, ...]:
         """What no log line may show: the passwords of the addresses, and what else is kept off `repr`."""
         hidden = [getattr(self, one.name) for one in fields(self) if not one.repr]
         values = [_secret_of(value) for value in hidden if isinstance(value, str) and value]
-        return (*values, *(key.strip() for value in values if "," in value for key in value.split(",")))
+        parts = (key.strip() for value in values if "," in value for key in value.split(","))
+        return (*values, *parts, *(provider.client_secret for provider in self.identity_providers))
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Settings:
@@ -98,6 +103,8 @@ class Settings:
         if on_loopback not in {"0", "1"} or (on_loopback == "1" and asked != "sandbox"):
             faults.append(Fault("SONS_WEBHOOKS_LOOPBACK", "0, ou 1 sur une instance de démonstration."))
         protection = safeguards.read(given, faults, real=asked != "sandbox")
+        providers = identity_providers.read(given, faults)
+        public_url = _public_url(given, host, port, faults, needed=asked != "sandbox" and bool(providers))
         if asked == "real":
             faults += safeguards.refused_in_production(given)
         if faults:
@@ -121,6 +128,8 @@ class Settings:
             session_life=life,
             webhooks_on_loopback=on_loopback == "1",
             safeguards=protection,
+            public_url=public_url,
+            identity_providers=providers,
             journal_heads=Path(given["SONS_JOURNAL_HEADS"]).absolute()
             if "SONS_JOURNAL_HEADS" in given
             else None,
@@ -139,6 +148,16 @@ def _port(text: str, faults: list[Fault]) -> int:
         return int(text)
     faults.append(Fault("SONS_PORT", "Un port est un nombre de 1 à 65535."))
     return 0
+
+
+def _public_url(given: Mapping[str, str], host: str, port: int, faults: list[Fault], *, needed: bool) -> str:
+    found = given.get("SONS_PUBLIC_URL", "").rstrip("/")
+    if found and not re.fullmatch(r"https?://[A-Za-z0-9.\[\]:-]+", found):
+        faults.append(Fault("SONS_PUBLIC_URL", "L'adresse publique est de la forme « https://nom »."))
+    if needed and not found.startswith("https://"):
+        message = "Un fournisseur d'identité renvoie à une adresse publique en « https:// » : la donner."
+        faults.append(Fault("SONS_PUBLIC_URL", message))
+    return found or f"http://{host}:{port}"
 
 
 def _account_key(text: str | None, asked: str, faults: list[Fault]) -> str | None:
