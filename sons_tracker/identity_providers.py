@@ -75,8 +75,10 @@ def read(given: Mapping[str, str], faults: list[Fault]) -> tuple[IdentityProvide
         faults.append(Fault("SONS_OIDC", "Des noms courts et distincts, « psc,agence », sans majuscules."))
         return ()
     known = {"SONS_OIDC", *(_variable(name, word) for name in names for word in _WORDS)}
-    for stray in sorted(name for name in given if name.startswith("SONS_OIDC") and name not in known):
-        faults.append(Fault(stray, "Cette variable ne règle aucun des fournisseurs que SONS_OIDC nomme."))
+    faults += [
+        Fault(stray, "Cette variable ne règle aucun des fournisseurs que SONS_OIDC nomme.")
+        for stray in sorted(name for name in given if name.startswith("SONS_OIDC") and name not in known)
+    ]
     return tuple(_provider(name, given, faults) for name in names)
 
 

@@ -60,7 +60,7 @@ class Settings:
     """The file to which the heads of the journal are appended, beyond the reach of the database's keepers."""
     safeguards: Safeguards
     public_url: str
-    """Where browsers reach this instance, without a final slash: what a provider of identity sends back to."""
+    """Where browsers reach this instance, without a final slash; a provider of identity sends back there."""
     identity_providers: tuple[IdentityProvider, ...]
 
     @property
@@ -154,7 +154,7 @@ def _public_url(given: Mapping[str, str], host: str, port: int, faults: list[Fau
     found = given.get("SONS_PUBLIC_URL", "").rstrip("/")
     if found and not re.fullmatch(r"https?://[A-Za-z0-9.\[\]:-]+", found):
         faults.append(Fault("SONS_PUBLIC_URL", "L'adresse publique est de la forme « https://nom »."))
-    if needed and not found.startswith("https://"):
+    if needed and not found:
         message = "Un fournisseur d'identité renvoie à une adresse publique en « https:// » : la donner."
         faults.append(Fault("SONS_PUBLIC_URL", message))
     return found or f"http://{host}:{port}"
