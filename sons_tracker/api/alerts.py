@@ -11,7 +11,7 @@ from litestar.params import FromPath
 
 from sons_tracker.api import queue_examples as examples
 from sons_tracker.api.acts import ACT_ERRORS, KEY_HEADER, act_key, as_response, parse_id, refusal
-from sons_tracker.api.contract import Answer, Contract, only
+from sons_tracker.api.contract import Answer, Contract, may
 from sons_tracker.api.pages import decode_after, encode_next
 from sons_tracker.api.queue import sheet_file
 from sons_tracker.api.schemas.alerts import (
@@ -37,13 +37,12 @@ _TAG = "Alertes"
 _ALERT = "/api/v1/alerts/{alert_id:str}"
 _ID = {"alert_id": "Identifiant de l'alerte."}
 _UNKNOWN = "Aucune alerte visible ne porte cet identifiant."
-_READERS = only(*alert_reading.READERS)
 
 
 @get(
     "/api/v1/alerts",
     opt=Contract(
-        _READERS,
+        may("alert.read"),
         "Lister les alertes",
         tag=_TAG,
         description="De la plus récente à la plus ancienne. Une alerte montre une habitude à regarder ; elle"
@@ -64,7 +63,7 @@ async def list_alerts(request: Request[Any, Any, Any], actor: Caller) -> AlertsO
 @get(
     "/api/v1/alerts/export",
     opt=Contract(
-        _READERS,
+        may("alert.read"),
         "Exporter les alertes en CSV ou en classeur",
         tag=_TAG,
         description="Toutes celles du filtre ; aucune cellule n'est une formule.",
@@ -84,7 +83,7 @@ async def export(request: Request[Any, Any, Any], actor: Caller) -> Response[byt
 @get(
     _ALERT,
     opt=Contract(
-        _READERS,
+        may("alert.read"),
         "Lire une alerte",
         tag=_TAG,
         path=_ID,
@@ -102,7 +101,7 @@ async def find(actor: Caller, alert_id: FromPath[str]) -> AlertOut:
     f"{_ALERT}/dismissal",
     status_code=200,
     opt=Contract(
-        only("reviewer"),
+        may("alert.dismiss"),
         "Écarter une alerte",
         tag=_TAG,
         description="Avec une raison. Elle revient si ce qu'elle constate change.",

@@ -13,7 +13,7 @@ from litestar.params import FromPath
 from sons_tracker import law
 from sons_tracker.api import ending_examples as examples
 from sons_tracker.api.acts import ACT_ERRORS, KEY_HEADER, act_key, as_response, parse_id, refusal
-from sons_tracker.api.contract import Answer, Contract, Example, only
+from sons_tracker.api.contract import Answer, Contract, Example, may
 from sons_tracker.api.requests import UNKNOWN_ORDER
 from sons_tracker.api.schemas.endings import (
     AmendmentAgreementIn,
@@ -38,13 +38,12 @@ _AMENDMENTS = "/api/v1/orders/{order_id:str}/amendments"
 _AMENDMENT = f"{_AMENDMENTS}/{{amendment_id:str}}"
 _ORDER_ID = {"order_id": "Identifiant de la commande."}
 _AMENDMENT_ID = {**_ORDER_ID, "amendment_id": "Identifiant de l'avenant."}
-_SIDES = only("editor", "distributor", "og")
-_PARTIES = only("editor", "distributor", "og", "reviewer", "payer", "pilot", "admin")
 _READS = (ErrorCode.NOT_FOUND, ErrorCode.UNAVAILABLE)
 _UNKNOWN = "Aucun avenant visible de cette commande ne porte cet identifiant."
 
 
 def _act(
+    action: str,
     summary: str,
     description: str,
     shown: tuple[Example, ...],
@@ -54,7 +53,7 @@ def _act(
 ) -> dict[str, Any]:
     """The contract of an act on an amendment: all of them answer the amendment as it stands after."""
     return Contract(
-        _SIDES,
+        may(action),
         summary,
         tag=_TAG,
         description=description,
@@ -71,6 +70,7 @@ def _act(
     _AMENDMENTS,
     status_code=201,
     opt=_act(
+        "amendment.propose",
         "Proposer un avenant",
         "Retirer des ESSMS de la commande. L'autre partie l'accepte ou le refuse. Pour ajouter un ESSMS, il"
         " faut une nouvelle commande ; pour les retirer tous, une annulation.",
@@ -94,7 +94,7 @@ async def propose(request: Request[Any, Any, Any], actor: Caller, order_id: From
 @get(
     _AMENDMENTS,
     opt=Contract(
-        _PARTIES,
+        may("amendment.read"),
         "Lister les avenants d'une commande",
         tag=_TAG,
         description="Du plus récent au plus ancien ; refusés et retirés compris.",
@@ -114,7 +114,7 @@ async def history(actor: Caller, order_id: FromPath[str]) -> AmendmentsOut:
 @get(
     _AMENDMENT,
     opt=Contract(
-        _PARTIES,
+        may("amendment.read"),
         "Lire un avenant",
         tag=_TAG,
         path=_AMENDMENT_ID,
@@ -133,6 +133,7 @@ async def find(actor: Caller, order_id: FromPath[str], amendment_id: FromPath[st
     f"{_AMENDMENT}/agreement",
     status_code=200,
     opt=_act(
+        "amendment.agree",
         "Accepter un avenant",
         "Par une autre personne, au nom de l'autre partie. Les ESSMS retirés sont libérés ; l'avance déjà"
         " versée pour eux sera compensée dans le solde.",
@@ -157,6 +158,7 @@ async def agree(
     f"{_AMENDMENT}/refusal",
     status_code=200,
     opt=_act(
+        "amendment.refuse",
         "Refuser un avenant",
         "Au nom de l'autre partie, avec un motif. La commande reste comme elle est.",
         examples.AMENDMENT_REFUSALS,
@@ -180,6 +182,7 @@ async def refuse(
     f"{_AMENDMENT}/withdrawal",
     status_code=200,
     opt=_act(
+        "amendment.withdraw",
         "Retirer un avenant",
         "Par la partie qui l'a proposé, tant que l'autre n'a pas répondu. Sans corps.",
         examples.WITHDRAWALS,

@@ -12,7 +12,7 @@ from litestar.params import FromPath
 
 from sons_tracker import law
 from sons_tracker.api.acts import ACT_ERRORS, KEY_HEADER, act_key, as_response, parse_id, refusal
-from sons_tracker.api.contract import Answer, Contract, Example, only
+from sons_tracker.api.contract import Answer, Contract, Example, may
 from sons_tracker.api.pages import decode_after, encode_next
 from sons_tracker.api.schemas.audits import (
     AuditIn,
@@ -29,7 +29,6 @@ from sons_tracker.errors import ErrorCode
 from sons_tracker.operations import audit_reading, clock
 from sons_tracker.operations.acts import Refused, perform
 from sons_tracker.operations.audit import AuditResult, examine
-from sons_tracker.operations.audit_reading import READERS
 from sons_tracker.operations.idempotency import Answer as Kept
 
 _TAG = "Audit des doubles financements"
@@ -46,7 +45,7 @@ def _render(outcome: AuditResult | Refused) -> Kept:
 @post(
     "/api/v1/audits",
     opt=Contract(
-        only("reviewer", "admin"),
+        may("audit.run"),
         "Auditer la nation, ou quelques ESSMS",
         tag=_TAG,
         description="Cherche chaque conflit que les règles définissent, ouvre un dossier pour chacun de ceux"
@@ -104,7 +103,7 @@ async def start(request: Request[Any, Any, Any], actor: Caller) -> Response[byte
 @get(
     "/api/v1/audits",
     opt=Contract(
-        only(*READERS),
+        may("audit.read"),
         "Lister les audits",
         tag=_TAG,
         description="Du plus récent au plus ancien ; un import et un nouveau droit en causent aussi.",
@@ -124,7 +123,7 @@ async def list_all(request: Request[Any, Any, Any], actor: Caller) -> AuditsOut:
 @get(
     "/api/v1/audits/{audit_id:str}",
     opt=Contract(
-        only(*READERS),
+        may("audit.read"),
         "Lire un audit",
         tag=_TAG,
         description="Ce qu'il a examiné, sous quel droit, et ce que chaque famille a donné.",

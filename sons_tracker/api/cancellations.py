@@ -13,7 +13,7 @@ from litestar.params import FromPath
 from sons_tracker import law
 from sons_tracker.api import ending_examples as examples
 from sons_tracker.api.acts import ACT_ERRORS, KEY_HEADER, act_key, as_response, parse_id, refusal
-from sons_tracker.api.contract import Access, Answer, Contract, Example, only
+from sons_tracker.api.contract import Answer, Contract, Example, may
 from sons_tracker.api.requests import UNKNOWN_ORDER
 from sons_tracker.api.schemas.endings import (
     AttestationIn,
@@ -44,14 +44,11 @@ _TAG = "Annulations et avenants"
 _ORDER = "/api/v1/orders/{order_id:str}"
 _CANCELLATION = f"{_ORDER}/cancellation"
 _ORDER_ID = {"order_id": "Identifiant de la commande."}
-_SUPPLIER, _OG = only("editor", "distributor"), only("og")
-_ASKERS = only("editor", "distributor", "og")
-_PARTIES = only("editor", "distributor", "og", "reviewer", "payer", "pilot", "admin")
 _READS = (ErrorCode.NOT_FOUND, ErrorCode.UNAVAILABLE)
 
 
 def _act(
-    access: Access,
+    action: str,
     summary: str,
     description: str,
     shown: tuple[Example, ...],
@@ -60,7 +57,7 @@ def _act(
 ) -> dict[str, Any]:
     """The contract of an act on a cancellation: all of them answer the cancellation as it stands after."""
     return Contract(
-        access,
+        may(action),
         summary,
         tag=_TAG,
         description=description,
@@ -75,9 +72,9 @@ def _act(
     ).opt  # fmt: skip
 
 
-def _read(summary: str, description: str, answer: Answer) -> dict[str, Any]:
+def _read(action: str, summary: str, description: str, answer: Answer) -> dict[str, Any]:
     return Contract(
-        _PARTIES,
+        may(action),
         summary,
         tag=_TAG,
         description=description,
@@ -92,7 +89,7 @@ def _read(summary: str, description: str, answer: Answer) -> dict[str, Any]:
     _CANCELLATION,
     status_code=201,
     opt=_act(
-        _ASKERS,
+        "cancellation.ask",
         "Demander l'annulation d'une commande",
         "Le fournisseur, avec son attestation sur l'honneur ; ou l'organisme gestionnaire qui renonce. Elle"
         " est effectuée dès que les pièces de son motif sont réunies et que R29 ne l'interdit pas. Une avance"
@@ -113,6 +110,7 @@ async def ask(request: Request[Any, Any, Any], actor: Caller, order_id: FromPath
 @get(
     _CANCELLATION,
     opt=_read(
+        "cancellation.read",
         "Lire l'annulation d'une commande",
         "La plus récente, avec ses pièces et ce qu'elle attend.",
         Answer("L'annulation.", CancellationOut),
@@ -126,6 +124,7 @@ async def find(actor: Caller, order_id: FromPath[str]) -> CancellationOut:
 @get(
     f"{_CANCELLATION}s",
     opt=_read(
+        "cancellation.read",
         "Lister les annulations d'une commande",
         "Retirées et refusées comprises ; seule la plus récente porte des actions.",
         Answer("Les annulations.", CancellationsOut),
@@ -141,6 +140,7 @@ async def history(actor: Caller, order_id: FromPath[str]) -> CancellationsOut:
 @get(
     f"{_CANCELLATION}/attestation",
     opt=_read(
+        "cancellation.read",
         "Lire l'attestation de renonciation",
         "Le texte que le responsable de l'organisme gestionnaire signe, seul. L'en-tête « Repr-Digest » donne"
         " son empreinte SHA-256, à renvoyer avec la signature (en hexadécimal).",
@@ -164,7 +164,7 @@ async def attestation(actor: Caller, order_id: FromPath[str]) -> Response[bytes]
     f"{_CANCELLATION}/attestation",
     status_code=200,
     opt=_act(
-        _OG,
+        "cancellation.attest",
         "Signer l'attestation de renonciation",
         "Dans l'application. Sont gardés : le texte montré et son empreinte, la personne, son"
         " authentification, l'instant, le consentement.",
@@ -185,7 +185,7 @@ async def attest(request: Request[Any, Any, Any], actor: Caller, order_id: FromP
     f"{_CANCELLATION}/statement",
     status_code=200,
     opt=_act(
-        _SUPPLIER,
+        "cancellation.state",
         "Joindre l'attestation sur l'honneur",
         "À l'annulation que l'organisme gestionnaire a demandée. Sans réponse dans le délai, un contrôleur"
         " décide.",
@@ -208,7 +208,7 @@ async def give_statement(
     f"{_CANCELLATION}/refusal",
     status_code=200,
     opt=_act(
-        _OG,
+        "cancellation.decline",
         "Refuser l'annulation demandée par le fournisseur",
         "La commande continue.",
         examples.REFUSALS,
@@ -228,7 +228,7 @@ async def decline(request: Request[Any, Any, Any], actor: Caller, order_id: From
     f"{_CANCELLATION}/drop",
     status_code=200,
     opt=_act(
-        _ASKERS,
+        "cancellation.drop",
         "Retirer sa demande d'annulation",
         "Par la partie qui l'a demandée, tant qu'elle n'est pas effectuée. Sans corps.",
         examples.DROPS,
@@ -245,7 +245,7 @@ async def drop(request: Request[Any, Any, Any], actor: Caller, order_id: FromPat
     f"{_CANCELLATION}/settlement",
     status_code=200,
     opt=_act(
-        only("reviewer"),
+        "cancellation.settle",
         "Décider d'une annulation",
         "Quand R29 ne tranche pas, ou quand le fournisseur n'a pas répondu dans le délai à l'organisme"
         " gestionnaire. Personne ne renonce à sa place, et rien ne lève ce que R29 interdit.",

@@ -10,7 +10,7 @@ from litestar.params import FromPath
 
 from sons_tracker import law
 from sons_tracker.api.conflicts import CONFLICT, parse_conflict
-from sons_tracker.api.contract import Answer, Contract, Example, only
+from sons_tracker.api.contract import Answer, Contract, Example, may
 from sons_tracker.api.lots import attachment
 from sons_tracker.api.schemas.case_documents import GraphOut, GraphQuery, graph_out
 from sons_tracker.api.security import Caller
@@ -32,7 +32,7 @@ _PICTURE_HEADERS = {"content-security-policy": "default-src 'none'; frame-ancest
 @get(
     f"{CONFLICT}/graph",
     opt=Contract(
-        only(*graphs.READERS),
+        may("graph.read"),
         "Lire les liens autour d'un dossier",
         tag=_TAG,
         description="Fournisseurs, commandes, réservations, ESSMS, OG, financements à deux liens du dossier,"
@@ -61,7 +61,7 @@ async def graph(request: Request[Any, Any, Any], actor: Caller, conflict_id: Fro
 @get(
     f"{CONFLICT}/graph.svg",
     opt=Contract(
-        only(*graphs.READERS),
+        may("graph.read"),
         "Voir les liens autour d'un dossier",
         tag=_TAG,
         description="La même chose en image : des colonnes par nature, une forme et un mot pour chacune, sans"
@@ -81,7 +81,7 @@ async def picture(actor: Caller, conflict_id: FromPath[str]) -> Response[bytes]:
 @get(
     f"{CONFLICT}/evidence",
     opt=Contract(
-        only(*evidence.READERS),
+        may("evidence.export"),
         "Télécharger le dossier de preuves",
         tag=_TAG,
         description="Un ZIP : rapport accessible (PDF/UA), faits, graphe en image et en tableau, empreintes"

@@ -11,7 +11,7 @@ from litestar.handlers import HTTPRouteHandler
 from msgspec import Meta
 
 from sons_tracker.api.acts import ACT_ERRORS, KEY_HEADER, act_key, as_response, refusal
-from sons_tracker.api.contract import ANYONE, Answer, Contract, Example, only
+from sons_tracker.api.contract import Answer, Contract, Example, may
 from sons_tracker.api.schemas.orders import paris_text
 from sons_tracker.api.security import Caller
 from sons_tracker.api.strict import Strict, decode
@@ -101,7 +101,7 @@ def _render(outcome: clock.Advanced | Refused) -> Kept:
 @get(
     "/api/v1/clock",
     opt=Contract(
-        ANYONE,
+        may("clock.read"),
         "Lire l'horloge",
         tag=_TAG,
         description="L'instant dont tout acte de ce moment serait daté : celui de la machine, ou celui d'une"
@@ -120,7 +120,7 @@ async def show() -> ClockOut:
     "/api/v1/clock/advance",
     status_code=200,
     opt=Contract(
-        only("admin"),
+        may("clock.advance"),
         "Avancer l'horloge d'une démonstration",
         tag=_TAG,
         description="Les échéances rencontrées prennent effet l'une après l'autre, dans l'ordre du temps :"

@@ -20,6 +20,7 @@ from sons_tracker.operations import clock, conflict_decisions
     f"{CONFLICT}/decision",
     status_code=200,
     opt=contract_of_act(
+        "conflict.decide",
         "Proposer une décision motivée",
         "Sous le seuil du droit elle est approuvée aussitôt ; au-delà, un autre contrôleur l'approuve. Nul"
         " n'est refusé sans avoir été invité à s'expliquer.",
@@ -38,7 +39,12 @@ async def propose(request: Body, actor: Caller, conflict_id: FromPath[str]) -> R
 @post(
     f"{CONFLICT}/approval",
     status_code=200,
-    opt=contract_of_act("Approuver la décision", "Par un autre contrôleur. Sans corps.", examples.APPROVALS),
+    opt=contract_of_act(
+        "conflict.approve",
+        "Approuver la décision",
+        "Par un autre contrôleur. Sans corps.",
+        examples.APPROVALS,
+    ),
 )
 async def approve(request: Body, actor: Caller, conflict_id: FromPath[str]) -> Response[bytes]:
     """Approves the decision."""
@@ -52,6 +58,7 @@ async def approve(request: Body, actor: Caller, conflict_id: FromPath[str]) -> R
     f"{CONFLICT}/reconsideration",
     status_code=200,
     opt=contract_of_act(
+        "conflict.reconsider",
         "Retirer la décision avant son exécution",
         "Avec son motif ; le dossier est de nouveau à instruire.",
         examples.RECONSIDERATIONS,
@@ -70,6 +77,7 @@ async def withdraw(request: Body, actor: Caller, conflict_id: FromPath[str]) -> 
     f"{CONFLICT}/execution",
     status_code=200,
     opt=contract_of_act(
+        "conflict.execute",
         "Exécuter la décision",
         "En une fois : les ESSMS perdus sont libérés, ce qui a été payé pour eux est à recouvrer, et la"
         " commande qui avait été refusée prend leur place. Sans corps.",
@@ -86,7 +94,7 @@ async def execute(request: Body, actor: Caller, conflict_id: FromPath[str]) -> R
 @post(
     f"{CONFLICT}/closing",
     status_code=200,
-    opt=contract_of_act("Clore un dossier exécuté", "Sans corps.", examples.CLOSINGS),
+    opt=contract_of_act("conflict.close", "Clore un dossier exécuté", "Sans corps.", examples.CLOSINGS),
 )
 async def close(request: Body, actor: Caller, conflict_id: FromPath[str]) -> Response[bytes]:
     """Closes a case."""
@@ -100,7 +108,11 @@ async def close(request: Body, actor: Caller, conflict_id: FromPath[str]) -> Res
     f"{CONFLICT}/reopening",
     status_code=200,
     opt=contract_of_act(
-        "Rouvrir un dossier clos", "Avec son motif.", examples.REOPENINGS, schemas.ConflictReasonIn
+        "conflict.reopen",
+        "Rouvrir un dossier clos",
+        "Avec son motif.",
+        examples.REOPENINGS,
+        schemas.ConflictReasonIn,
     ),
 )
 async def reopen(request: Body, actor: Caller, conflict_id: FromPath[str]) -> Response[bytes]:

@@ -13,7 +13,7 @@ from litestar.params import FromPath
 from sons_tracker import law
 from sons_tracker.api import conflict_examples as examples
 from sons_tracker.api.acts import ACT_ERRORS, KEY_HEADER, act_key, as_response, parse_id, refusal
-from sons_tracker.api.contract import Access, Answer, Contract, Example, only
+from sons_tracker.api.contract import Answer, Contract, Example, may
 from sons_tracker.api.pages import decode_after, encode_next
 from sons_tracker.api.requests import UNKNOWN_ORDER
 from sons_tracker.api.schemas import conflicts as schemas
@@ -33,23 +33,21 @@ CONFLICT = "/api/v1/conflicts/{conflict_id:str}"
 _QUESTION = f"{CONFLICT}/questions/{{question_id:str}}"
 _ID = {"conflict_id": "Identifiant du dossier de conflit."}
 _QUESTION_ID = {**_ID, "question_id": "Identifiant de la question."}
-_READERS = only("editor", "distributor", "og", "ars", "reviewer", "payer", "pilot", "admin")
-_REVIEWER = only("reviewer")
 Body = Request[Any, Any, Any]
 
 
 def contract_of_act(
+    action: str,
     summary: str,
     description: str,
     shown: tuple[Example, ...],
     body: Any = None,
-    access: Access = _REVIEWER,
     path: dict[str, str] | None = None,
     status: int = 200,
 ) -> dict[str, Any]:
     """The contract of an act on a case: all of them answer the case as it stands after."""
     return Contract(
-        access,
+        may(action),
         summary,
         tag=_TAG,
         description=description,
@@ -74,7 +72,7 @@ def parse_conflict(conflict_id: str) -> UUID:
 @get(
     "/api/v1/conflicts",
     opt=Contract(
-        _READERS,
+        may("conflict.read"),
         "Lister les dossiers de conflit",
         tag=_TAG,
         description="Ceux que votre rôle peut lire, du plus récent au plus ancien. La file des contrôleurs,"
@@ -96,7 +94,7 @@ async def list_all(request: Body, actor: Caller) -> schemas.ConflictsOut:
 @get(
     CONFLICT,
     opt=Contract(
-        _READERS,
+        may("conflict.read"),
         "Lire un dossier de conflit",
         tag=_TAG,
         description="L'organisme gestionnaire et les agences lisent tout ; un fournisseur, sa commande, ses"
@@ -118,7 +116,7 @@ async def find(actor: Caller, conflict_id: FromPath[str]) -> schemas.ConflictOut
 @get(
     f"{CONFLICT}/templates",
     opt=Contract(
-        _REVIEWER,
+        may("motivation.read"),
         "Lire les modèles de motivation d'un dossier",
         tag=_TAG,
         description="Chacun avec ses sources ; la motivation elle-même est à écrire.",
@@ -138,12 +136,12 @@ async def templates(actor: Caller, conflict_id: FromPath[str]) -> schemas.Templa
     "/api/v1/orders/{order_id:str}/contest",
     status_code=201,
     opt=contract_of_act(
+        "conflict.contest",
         "Contester le refus d'une commande",
         "Quand elle a été refusée parce qu'une autre engage l'ESSMS (R05). Le premier dépôt entier l'emporte"
         " par défaut ; un contrôleur entend les parties et décide.",
         examples.CONTESTS,
         schemas.ContestIn,
-        only("editor", "distributor", "og"),
         {"order_id": "Identifiant de la commande refusée."},
         201,
     ),
@@ -162,6 +160,7 @@ async def contest(request: Body, actor: Caller, order_id: FromPath[str]) -> Resp
     f"{CONFLICT}/assignment",
     status_code=200,
     opt=contract_of_act(
+        "conflict.assign",
         "Attribuer un dossier",
         "À un contrôleur, ou à personne.",
         examples.ASSIGNMENTS,
@@ -184,6 +183,7 @@ async def assign(request: Body, actor: Caller, conflict_id: FromPath[str]) -> Re
     f"{CONFLICT}/precisions",
     status_code=200,
     opt=contract_of_act(
+        "question.ask",
         "Demander des précisions aux fournisseurs",
         "Chacun a le délai que fixe le droit, en jours ouvrés, pour maintenir sa commande, reconnaître une"
         " erreur de périmètre ou se retirer.",
@@ -205,6 +205,7 @@ async def ask_precisions(request: Body, actor: Caller, conflict_id: FromPath[str
     f"{CONFLICT}/choice",
     status_code=200,
     opt=contract_of_act(
+        "question.ask",
         "Demander au client de choisir",
         "Quand il a signé les deux commandes.",
         examples.CHOICES,
@@ -225,7 +226,11 @@ async def ask_choice(request: Body, actor: Caller, conflict_id: FromPath[str]) -
     f"{CONFLICT}/opinion",
     status_code=200,
     opt=contract_of_act(
-        "Demander l'avis d'une ARS", "Rien n'attend cet avis.", examples.OPINIONS, schemas.OpinionIn
+        "question.ask",
+        "Demander l'avis d'une ARS",
+        "Rien n'attend cet avis.",
+        examples.OPINIONS,
+        schemas.OpinionIn,
     ),
 )
 async def ask_opinion(request: Body, actor: Caller, conflict_id: FromPath[str]) -> Response[bytes]:
@@ -243,6 +248,7 @@ async def ask_opinion(request: Body, actor: Caller, conflict_id: FromPath[str]) 
     f"{CONFLICT}/correction",
     status_code=200,
     opt=contract_of_act(
+        "question.ask",
         "Demander la correction d'une réponse",
         "Incomplète ou inexacte, et ce qui manque. Rien n'est décidé, et l'horloge du dossier s'arrête,"
         " jusqu'à la réponse.",
@@ -264,12 +270,12 @@ async def ask_correction(request: Body, actor: Caller, conflict_id: FromPath[str
     f"{_QUESTION}/answer",
     status_code=200,
     opt=contract_of_act(
+        "question.answer",
         "Répondre à une question",
         "Par l'organisation à qui elle est posée, une fois. Une réponse tardive est gardée tant que rien"
         " n'est décidé.",
         examples.ANSWERS,
         schemas.ConflictAnswerIn,
-        only("editor", "distributor", "og", "ars"),
         _QUESTION_ID,
     ),
 )
@@ -288,6 +294,7 @@ async def answer(
     f"{_QUESTION}/withdrawal",
     status_code=200,
     opt=contract_of_act(
+        "question.withdraw",
         "Retirer une question",
         "Tant qu'elle n'a pas de réponse. Sans corps.",
         examples.WITHDRAWALS,

@@ -15,7 +15,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
 from sons_tracker.api import openapi
-from sons_tracker.api.contract import PUBLIC, Answer, Contract, Example
+from sons_tracker.api.contract import Answer, Contract, Example, public
 from sons_tracker.api.problems import address
 from sons_tracker.api.security import PAGE_POLICY
 from sons_tracker.errors import ErrorCode, ErrorKind, SonsError
@@ -23,7 +23,7 @@ from sons_tracker.errors import ErrorCode, ErrorKind, SonsError
 _KINDS = {code.value.code: code.value for code in ErrorCode}
 _ASSETS = {"page.css": "text/css", "page.js": "text/javascript"}
 _PAGE_HEADERS = {"content-security-policy": PAGE_POLICY}
-_HIDDEN = Contract(PUBLIC, "Documentation", hidden=True)
+_HIDDEN = Contract(public("service.read"), "Documentation", hidden=True)
 _FRAME = """<!doctype html>
 <html lang="fr">
 <head>
@@ -60,7 +60,9 @@ def publish(app: Litestar) -> None:
 @get(
     "/openapi.json",
     opt=Contract(
-        PUBLIC, "Ce document, en OpenAPI 3.1", answers={200: Answer("Le document.", dict[str, Any])}
+        public("service.read"),
+        "Ce document, en OpenAPI 3.1",
+        answers={200: Answer("Le document.", dict[str, Any])},
     ).opt,
 )
 async def openapi_document(request: Request[Any, Any, Any]) -> Response[bytes]:
@@ -85,7 +87,7 @@ async def asset(asset: FromPath[str]) -> Response[bytes]:
 @get(
     "/problemes",
     opt=Contract(
-        PUBLIC,
+        public("service.read"),
         "La liste fermée des erreurs",
         description="En JSON, ou en page HTML pour un navigateur. Un code ne change jamais de sens.",
         answers={200: Answer("Toutes les erreurs, par code.", list[ErrorView])},
@@ -108,7 +110,7 @@ async def error_list(request: Request[Any, Any, Any]) -> Response[bytes]:
 @get(
     "/problemes/{code:str}",
     opt=Contract(
-        PUBLIC,
+        public("service.read"),
         "Une erreur : cause et remède",
         path={"code": "Code de l'erreur, tel que le donne le membre « code »."},
         answers={200: Answer("L'erreur.", ErrorView)},

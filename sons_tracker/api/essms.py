@@ -7,7 +7,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
 from sons_tracker import law
-from sons_tracker.api.contract import ROLES, Answer, Contract, only
+from sons_tracker.api.contract import Answer, Contract, may
 from sons_tracker.api.schemas.essms import EssmsOut, essms_out
 from sons_tracker.api.security import Caller
 from sons_tracker.errors import ErrorCode
@@ -18,7 +18,7 @@ from sons_tracker.rules.identifiers import parse_geographique
 @get(
     "/api/v1/essms/{finess:str}",
     opt=Contract(
-        only(*ROLES),
+        may("essms.read"),
         "L'état d'un ESSMS",
         tag="ESSMS",
         description="Libre, réservé ou engagé dans chaque vague, avec ce que dit le répertoire. Les"

@@ -9,7 +9,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
 from sons_tracker import law
-from sons_tracker.api.contract import Answer, Contract, Example, only
+from sons_tracker.api.contract import Answer, Contract, Example, may
 from sons_tracker.api.schemas.explanations import (
     ExplanationOut,
     ExplanationQuery,
@@ -28,7 +28,7 @@ _SYNTHETIC = {"finess": "990000010"}
 @get(
     "/api/v1/essms/{finess:str}/explanation",
     opt=Contract(
-        only(*explanations.READERS),
+        may("explanation.read"),
         "Expliquer un ESSMS",
         tag="ESSMS",
         description="La chaîne des faits, les verdicts sur chaque commande qui nomme l'ESSMS, avec leurs"

@@ -11,7 +11,7 @@ from litestar.params import FromPath
 
 from sons_tracker.api import outbox_examples as examples
 from sons_tracker.api.acts import ACT_ERRORS, KEY_HEADER, act_key, as_response, parse_id, refusal
-from sons_tracker.api.contract import PUBLIC, Answer, Contract, only
+from sons_tracker.api.contract import Answer, Contract, may, public
 from sons_tracker.api.schemas.outbox import FeedOut, FeedsOut, feed_out
 from sons_tracker.api.security import Caller
 from sons_tracker.api.webhooks import with_secret
@@ -26,14 +26,13 @@ _ALL = "/api/v1/calendar/feeds"
 _SUFFIX = ".ics"
 _MEDIA_TYPE = "text/calendar"
 _UNKNOWN = "Aucun calendrier visible ne porte cet identifiant."
-_PARTIES = only("editor", "distributor", "og")
 
 
 @post(
     _ALL,
     status_code=201,
     opt=Contract(
-        _PARTIES,
+        may("feed.manage"),
         "Créer un calendrier",
         tag=_TAG,
         description="Les échéances des commandes de votre organisation, pour un agenda (iCalendar). L'adresse"
@@ -56,7 +55,7 @@ async def create(request: Request[Any, Any, Any], actor: Caller) -> Response[byt
 @get(
     _ALL,
     opt=Contract(
-        _PARTIES,
+        may("feed.read"),
         "Lister ses calendriers",
         tag=_TAG,
         description="Ceux de votre organisation, révoqués compris, sans leurs adresses.",
@@ -73,7 +72,7 @@ async def list_feeds(actor: Caller) -> FeedsOut:
     f"{_ALL}/{{feed_id:str}}/revoke",
     status_code=200,
     opt=Contract(
-        _PARTIES,
+        may("feed.manage"),
         "Révoquer un calendrier",
         tag=_TAG,
         description="Son adresse ne répond plus, aussitôt et pour toujours.",
@@ -93,7 +92,7 @@ async def revoke(request: Request[Any, Any, Any], actor: Caller, feed_id: FromPa
 @get(
     "/calendar/{secret:str}",
     opt=Contract(
-        PUBLIC,
+        public("feed.open"),
         "Lire un calendrier",
         tag=_TAG,
         description="Sans jeton : l'adresse suffit. Les échéances de l'organisation, à partir de celles des"

@@ -11,7 +11,7 @@ from litestar.params import FromPath
 
 from sons_tracker import law
 from sons_tracker.api.acts import ACT_ERRORS, KEY_HEADER, act_key, as_response, parse_id, refusal
-from sons_tracker.api.contract import Answer, Contract, Example, only
+from sons_tracker.api.contract import Answer, Contract, Example, may
 from sons_tracker.api.schemas.finess import (
     DifferenceOut,
     DifferenceQuery,
@@ -35,7 +35,6 @@ from sons_tracker.operations.successions import Settled
 from sons_tracker.rules.identifiers import parse_geographique
 
 _TAG = "Répertoire FINESS"
-_READERS = only("reviewer", "payer", "pilot", "admin", "og")
 _UNKNOWN = "Aucune succession visible ne porte cet identifiant."
 _NOBODY = {"succession_id": "00000000-0000-4000-8000-000000000001"}
 _KEY = {"Idempotency-Key": "succession-2023-03-01"}
@@ -45,7 +44,7 @@ _REASON = {"reason": "L'arrêté de transfert du 1er juin 2022 le dit."}
 @get(
     "/api/v1/finess/differences",
     opt=Contract(
-        _READERS,
+        may("extraction.compare"),
         "Comparer deux extractions du répertoire",
         tag=_TAG,
         description="Nouveaux, absents (une absence n'est pas une fermeture), fermés, autre catégorie, autre"
@@ -82,7 +81,7 @@ async def list_differences(request: Request[Any, Any, Any], actor: Caller) -> Di
 @get(
     "/api/v1/finess/successions",
     opt=Contract(
-        _READERS,
+        may("succession.read"),
         "Lister les successions de numéros",
         tag=_TAG,
         description="Fusions, scissions, déménagements et renumérotations trouvés à l'import d'un stock, les"
@@ -107,9 +106,9 @@ async def list_successions(request: Request[Any, Any, Any], actor: Caller) -> Su
     return successions_out(page)
 
 
-def _decision(summary: str, description: str) -> dict[str, Any]:
+def _decision(action: str, summary: str, description: str) -> dict[str, Any]:
     return Contract(
-        only("reviewer"),
+        may(action),
         summary,
         tag=_TAG,
         description=description,
@@ -133,6 +132,7 @@ def _decision(summary: str, description: str) -> dict[str, Any]:
     "/api/v1/finess/successions/{succession_id:str}/confirm",
     status_code=200,
     opt=_decision(
+        "succession.settle",
         "Confirmer une succession",
         "Sauf une scission, un engagement du nouveau numéro tient désormais aussi l'ancien : l'ESSMS n'est"
         " financé qu'une fois, sous quelque numéro que ce soit (R05). Les organismes sont prévenus.",
@@ -149,6 +149,7 @@ async def confirm(
     "/api/v1/finess/successions/{succession_id:str}/dismiss",
     status_code=200,
     opt=_decision(
+        "succession.settle",
         "Écarter une succession",
         "Les deux numéros restent distincts ; si elle était confirmée, l'ancien numéro est libéré.",
     ),

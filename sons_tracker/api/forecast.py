@@ -11,7 +11,7 @@ from msgspec import Meta
 
 from sons_tracker import law
 from sons_tracker.api.acts import parse_id
-from sons_tracker.api.contract import Answer, Contract, only
+from sons_tracker.api.contract import Answer, Contract, may
 from sons_tracker.api.schemas.orders import Code, paris_text
 from sons_tracker.api.security import Caller
 from sons_tracker.api.strict import Day, Strict, Text, read_query
@@ -19,7 +19,7 @@ from sons_tracker.errors import ErrorCode, Fault, SonsError
 from sons_tracker.exchanges.forecast_file import forecast_csv, forecast_xlsx
 from sons_tracker.operations import clock
 from sons_tracker.operations import forecast as reading
-from sons_tracker.operations.forecast import DIMENSIONS, MEASURES, READERS, Forecast, ForecastFilter, as_table
+from sons_tracker.operations.forecast import DIMENSIONS, MEASURES, Forecast, ForecastFilter, as_table
 from sons_tracker.rules.money import euros
 
 _XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -74,7 +74,7 @@ class ForecastOut(msgspec.Struct, frozen=True):
 @get(
     "/api/v1/forecast",
     opt=Contract(
-        only(*READERS),
+        may("forecast.read"),
         "Prévision : engagé, payé, à venir, à risque",
         tag="Pilotage",
         description="Par mois, dispositif, éditeur et région ; un fournisseur et un OG y voient leurs propres"

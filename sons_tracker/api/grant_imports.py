@@ -9,7 +9,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
 from sons_tracker.api.acts import parse_id
-from sons_tracker.api.contract import Answer, Contract, Example, only
+from sons_tracker.api.contract import Answer, Contract, Example, may
 from sons_tracker.api.pages import decode_after, encode_next
 from sons_tracker.api.schemas.grant_imports import (
     AnomaliesOut,
@@ -26,13 +26,12 @@ from sons_tracker.operations import grant_imports
 
 _TAG = "Financements ESMS numérique"
 _UNKNOWN = "Aucun import visible ne porte cet identifiant."
-_AGENCIES = only(*grant_imports.READERS)
 
 
 @get(
     "/api/v1/grants/imports",
     opt=Contract(
-        _AGENCIES,
+        may("grant_import.read"),
         "Lister les imports de financements",
         tag=_TAG,
         description="Du plus récent au plus ancien, avec ce que chacun a lu et laissé de côté. Un import"
@@ -55,7 +54,7 @@ async def list_imports(request: Request[Any, Any, Any], actor: Caller) -> GrantI
 @get(
     "/api/v1/grants/imports/{import_id:str}/anomalies",
     opt=Contract(
-        _AGENCIES,
+        may("grant_import.read"),
         "Lire les anomalies d'un import de financements",
         tag=_TAG,
         description="Ligne par ligne : ce qui a été laissé de côté (« error »), ce qui a été importé avec un"

@@ -7,7 +7,7 @@ from litestar import get
 from litestar.handlers import HTTPRouteHandler
 
 from sons_tracker import __version__, law
-from sons_tracker.api.contract import PUBLIC, Answer, Contract, Example
+from sons_tracker.api.contract import Answer, Contract, Example, public
 from sons_tracker.errors import ErrorCode, SonsError
 from sons_tracker.operations import enactment
 
@@ -29,7 +29,7 @@ class Ready(msgspec.Struct, frozen=True):
 @get(
     "/healthz",
     opt=Contract(
-        PUBLIC,
+        public("service.read"),
         "Le processus est en vie",
         description="Ne consulte rien d'autre que le processus lui-même.",
         answers={200: Answer("Il l'est.", Alive)},
@@ -44,7 +44,7 @@ async def healthz() -> Alive:
 @get(
     "/readyz",
     opt=Contract(
-        PUBLIC,
+        public("service.read"),
         "Le service peut être rendu",
         description="La base répond, son schéma est celui du logiciel, le droit livré y est mis en vigueur.",
         answers={200: Answer("Il peut l'être.", Ready)},

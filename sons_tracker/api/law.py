@@ -10,7 +10,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
 from sons_tracker import law
-from sons_tracker.api.contract import PUBLIC, Answer, Contract, Example
+from sons_tracker.api.contract import Answer, Contract, Example, public
 from sons_tracker.api.strict import Day, Strict, read_query
 from sons_tracker.errors import ErrorCode, SonsError
 from sons_tracker.operations import clock, enactment
@@ -87,7 +87,7 @@ class EnactedLaws(msgspec.Struct, frozen=True):
 @get(
     "/api/v1/law",
     opt=Contract(
-        PUBLIC,
+        public("law.read"),
         "Les textes connus",
         tag=_TAG,
         answers={200: Answer("Les noms que l'on peut demander.", LawIndex)},
@@ -103,7 +103,7 @@ async def index() -> LawIndex:
 @get(
     "/api/v1/law/{name:str}",
     opt=Contract(
-        PUBLIC,
+        public("law.read"),
         "Ce que dit un texte un jour donné",
         tag=_TAG,
         description="« on » est le jour d'application, « known_on » le jour où l'on connaît les textes ; "
@@ -143,7 +143,7 @@ async def text(request: Request[Any, Any, Any], name: FromPath[str]) -> LawText:
 @get(
     "/api/v1/law/{dispositif:str}/calendar",
     opt=Contract(
-        PUBLIC,
+        public("law.read"),
         "Le calendrier d'un dispositif",
         tag=_TAG,
         description="La fermeture et la clôture donnent leur dernier instant, inclus, à l'heure de Paris.",
@@ -175,7 +175,7 @@ async def calendar(request: Request[Any, Any, Any], dispositif: FromPath[str]) -
 @get(
     "/api/v1/law/enactments",
     opt=Contract(
-        PUBLIC,
+        public("law.read"),
         "Les droits mis en vigueur",
         tag=_TAG,
         description="Chaque commande garde l'empreinte du droit qui l'a décidée. Une mise en vigueur déplace"

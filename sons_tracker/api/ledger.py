@@ -8,7 +8,7 @@ from litestar.params import FromPath
 
 from sons_tracker.api import lot_examples as examples
 from sons_tracker.api.acts import parse_id
-from sons_tracker.api.contract import Answer, Contract, only
+from sons_tracker.api.contract import Answer, Contract, may
 from sons_tracker.api.schemas.ledger import LedgerOut, ledger_out
 from sons_tracker.api.security import Caller
 from sons_tracker.errors import ErrorCode
@@ -20,7 +20,7 @@ _UNKNOWN = "Aucune commande visible ne porte cet identifiant."
 @get(
     "/api/v1/orders/{order_id:str}/ledger",
     opt=Contract(
-        only("editor", "distributor", "og", "reviewer", "payer", "pilot", "admin"),
+        may("ledger.read"),
         "Lire le grand livre d'une commande",
         tag="Paiements",
         description="Par ESSMS : prévu, payé, compensé, recouvré. Un solde est une somme d'écritures ; ce qui"

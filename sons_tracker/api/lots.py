@@ -11,7 +11,7 @@ from litestar.params import FromPath
 
 from sons_tracker.api import lot_examples as examples
 from sons_tracker.api.acts import ACT_ERRORS, KEY_HEADER, act_key, as_response, parse_id, refusal
-from sons_tracker.api.contract import Answer, Contract, Example, only
+from sons_tracker.api.contract import Answer, Contract, Example, may
 from sons_tracker.api.pages import decode_after, encode_next
 from sons_tracker.api.schemas.lots import (
     LotDropIn,
@@ -40,10 +40,10 @@ _TAG = "Paiements"
 _LOT = "/api/v1/lots/{lot_id:str}"
 _ID = {"lot_id": "Identifiant du lot."}
 _UNKNOWN = "Aucun lot visible ne porte cet identifiant."
-_READERS = only(*lot_reading.READERS)
 
 
 def _act(
+    action: str,
     summary: str,
     description: str,
     *,
@@ -53,7 +53,7 @@ def _act(
     shown: tuple[Example, ...] = (),
 ) -> dict[str, Any]:
     return Contract(
-        only("payer"),
+        may(action),
         summary,
         tag=_TAG,
         description=description,
@@ -69,7 +69,7 @@ def _act(
 @get(
     "/api/v1/lots",
     opt=Contract(
-        _READERS,
+        may("lot.read"),
         "Lister les lots de paiement",
         tag=_TAG,
         description="Du plus récent au plus ancien, par pages ; « after » est le « next » reçu.",
@@ -90,6 +90,7 @@ async def list_lots(request: Request[Any, Any, Any], actor: Caller) -> LotsOut:
     "/api/v1/lots",
     status_code=201,
     opt=_act(
+        "lot.prepare",
         "Préparer un lot de paiement",
         "Des versements dus, chacun vers le compte en vigueur de son fournisseur. Ce qui ne peut être payé"
         " reste dehors, avec ses raisons ; le référencement de chaque version est contrôlé à nouveau (R11)."
@@ -110,7 +111,7 @@ async def prepare(request: Request[Any, Any, Any], actor: Caller) -> Response[by
 @get(
     _LOT,
     opt=Contract(
-        _READERS,
+        may("lot.read"),
         "Lire un lot de paiement",
         tag=_TAG,
         path=_ID,
@@ -127,7 +128,7 @@ async def find(actor: Caller, lot_id: FromPath[str]) -> LotOut:
 @get(
     f"{_LOT}/lines",
     opt=Contract(
-        _READERS,
+        may("lot.read"),
         "Lire les virements d'un lot",
         tag=_TAG,
         description="Par leur rang, les comptes masqués.",
@@ -149,6 +150,7 @@ async def list_lines(request: Request[Any, Any, Any], actor: Caller, lot_id: Fro
     f"{_LOT}/approval",
     status_code=200,
     opt=_act(
+        "lot.approve",
         "Approuver un lot de paiement",
         "Par une autre personne que celle qui l'a préparé. Chaque virement est jugé à nouveau : une commande"
         " terminée ou un compte changé depuis s'opposent au lot entier.",
@@ -166,6 +168,7 @@ async def approve(request: Request[Any, Any, Any], actor: Caller, lot_id: FromPa
     f"{_LOT}/drop",
     status_code=200,
     opt=_act(
+        "lot.drop",
         "Abandonner un lot de paiement",
         "Tant qu'il n'est pas approuvé ; ses versements sont dus à nouveau.",
         body=LotDropIn,
@@ -183,7 +186,7 @@ async def drop(request: Request[Any, Any, Any], actor: Caller, lot_id: FromPath[
 @get(
     f"{_LOT}/file",
     opt=Contract(
-        only("payer"),
+        may("lot.export"),
         "Télécharger le fichier d'un lot approuvé",
         tag=_TAG,
         description="En JSON ou en CSV, avec le nombre, la somme et l'empreinte des virements. Il porte les"

@@ -11,7 +11,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
 from sons_tracker.api.acts import ACT_ERRORS, KEY_HEADER, act_key, as_response, parse_id, refusal
-from sons_tracker.api.contract import PUBLIC, ROLES, Answer, Contract, Example, only
+from sons_tracker.api.contract import Answer, Contract, Example, may, public
 from sons_tracker.api.schemas.accounts import (
     AcceptanceIn,
     ConfirmationIn,
@@ -42,9 +42,7 @@ _TAG = "Comptes"
 _MEMBERS, _INVITATIONS = "/api/v1/members", "/api/v1/invitations"
 _UNKNOWN = "Aucune invitation visible ne porte cet identifiant."
 _NO_ORGANISATION = "Aucune organisation visible ne porte cet identifiant."
-_PERSONS = only(*ROLES)
 # Reviewers, payers and pilots are invited and removed by an administrator.
-_INVITERS = only("editor", "distributor", "og", "ars", "admin")
 _ERRORS = (*ACT_ERRORS, ErrorCode.NOT_FOUND, ErrorCode.UNAVAILABLE)
 _PUBLIC_ERRORS = (ErrorCode.NOT_FOUND, ErrorCode.UNAVAILABLE)
 
@@ -52,7 +50,7 @@ _PUBLIC_ERRORS = (ErrorCode.NOT_FOUND, ErrorCode.UNAVAILABLE)
 @get(
     _MEMBERS,
     opt=Contract(
-        _PERSONS,
+        may("member.read"),
         "Lister les membres de son organisation",
         tag=_TAG,
         description="Avec leurs rôles ; ceux qui sont partis restent, avec l'instant de leur départ.",
@@ -69,7 +67,7 @@ async def list_members(actor: Caller) -> MembersOut:
     f"{_MEMBERS}/removal",
     status_code=200,
     opt=Contract(
-        _INVITERS,
+        may("member.remove"),
         "Retirer un membre",
         tag=_TAG,
         description="Ses jetons et ses sessions dans cette organisation cessent aussitôt ; ce qu'il a signé"
@@ -94,7 +92,7 @@ async def remove(request: Request[Any, Any, Any], actor: Caller) -> Response[byt
 @get(
     _INVITATIONS,
     opt=Contract(
-        _INVITERS,
+        may("invitation.read"),
         "Lister les invitations",
         tag=_TAG,
         description="De votre organisation et de votre rôle ; toutes, pour un administrateur.",
@@ -111,7 +109,7 @@ async def list_invitations(actor: Caller) -> InvitationsOut:
     _INVITATIONS,
     status_code=201,
     opt=Contract(
-        _INVITERS,
+        may("invitation.make"),
         "Inviter une personne",
         tag=_TAG,
         description="Vaut sept jours, une fois. Le secret n'est que dans cette réponse : le remettre à la"
@@ -147,7 +145,7 @@ async def invite(request: Request[Any, Any, Any], actor: Caller) -> Response[byt
     f"{_INVITATIONS}/{{invitation_id:str}}/revoke",
     status_code=200,
     opt=Contract(
-        _INVITERS,
+        may("invitation.revoke"),
         "Retirer une invitation",
         tag=_TAG,
         description="Elle ne vaut plus rien. Refusé quand elle a déjà servi.",
@@ -170,7 +168,7 @@ async def revoke(
     f"{_INVITATIONS}/acceptance",
     status_code=200,
     opt=Contract(
-        PUBLIC,
+        public("invitation.accept"),
         "Accepter une invitation : choisir un mot de passe",
         tag=_TAG,
         description="Première étape de qui n'a pas de compte. La réponse donne le second facteur à"
@@ -192,7 +190,7 @@ async def accept(request: Request[Any, Any, Any]) -> EnrolmentOut:
     f"{_INVITATIONS}/confirmation",
     status_code=200,
     opt=Contract(
-        PUBLIC,
+        public("invitation.accept"),
         "Accepter une invitation : confirmer le second facteur",
         tag=_TAG,
         description="Un premier code ouvre le compte et fait entrer la personne dans l'organisation.",
@@ -212,7 +210,7 @@ async def confirm(request: Request[Any, Any, Any]) -> DoneOut:
     f"{_INVITATIONS}/joining",
     status_code=200,
     opt=Contract(
-        _PERSONS,
+        may("invitation.join"),
         "Rejoindre une organisation",
         tag=_TAG,
         description="Pour qui est déjà connecté, et est la personne invitée.",

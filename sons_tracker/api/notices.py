@@ -10,7 +10,7 @@ from litestar.params import FromPath
 
 from sons_tracker.api import outbox_examples as examples
 from sons_tracker.api.acts import ACT_ERRORS, KEY_HEADER, act_key, as_response, parse_id
-from sons_tracker.api.contract import PUBLIC, ROLES, Answer, Contract, only
+from sons_tracker.api.contract import Answer, Contract, may, public
 from sons_tracker.api.schemas.outbox import (
     EVENTS_OUT,
     EventsOut,
@@ -32,7 +32,7 @@ _UNKNOWN = "Aucun avis visible ne porte cet identifiant."
 @get(
     "/api/v1/events",
     opt=Contract(
-        PUBLIC,
+        public("event.read"),
         "Lister les événements",
         tag=_TAG,
         description="La liste fermée de ce qui peut être annoncé, par avis, webhook ou courriel.",
@@ -48,7 +48,7 @@ async def list_events() -> EventsOut:
 @get(
     "/api/v1/notices",
     opt=Contract(
-        only(*ROLES),
+        may("notice.read"),
         "Lister ses avis",
         tag=_TAG,
         description="Du plus ancien au plus récent. Demander « after » le dernier « next » reçu, autant de"
@@ -69,7 +69,7 @@ async def list_notices(request: Request[Any, Any, Any], actor: Caller) -> Notice
     "/api/v1/notices/{notice_id:str}/replay",
     status_code=200,
     opt=Contract(
-        only(*ROLES),
+        may("notice.replay"),
         "Rejouer un avis",
         tag=_TAG,
         description="Il repart par toutes les voies qu'il a aujourd'hui : les webhooks dont le filtre le"

@@ -15,7 +15,7 @@ from litestar.params import FromPath
 from sons_tracker import law
 from sons_tracker.api import problems
 from sons_tracker.api.acts import parse_id
-from sons_tracker.api.contract import ANYONE, Answer, Contract, only
+from sons_tracker.api.contract import Answer, Contract, may
 from sons_tracker.api.examples import BULK, DEPOSITS, SIMULATIONS
 from sons_tracker.api.pages import decode_after, encode_next
 from sons_tracker.api.refusals import Renderer
@@ -59,14 +59,13 @@ _KEY_ERRORS = (
     ErrorCode.IDEMPOTENCY_IN_FLIGHT,
 )
 _UNREADY = (ErrorCode.LAW_NOT_ENACTED, ErrorCode.UNAVAILABLE)
-_PARTIES = only("editor", "distributor", "og", "reviewer", "payer", "pilot", "admin")
 
 
 @post(
     "/api/v1/simulations",
     status_code=200,
     opt=Contract(
-        ANYONE,
+        may("simulation.run"),
         "Simuler une commande",
         tag=_TAG,
         description="Le même code que le dépôt, sans rien garder : chaque règle répond, avec sa source et ce"
@@ -91,7 +90,7 @@ async def simulate(request: Request[Any, Any, Any], actor: Caller) -> Response[b
     "/api/v1/orders",
     status_code=201,
     opt=Contract(
-        only("editor", "distributor"),
+        may("order.deposit"),
         "Déposer une commande",
         tag=_TAG,
         description="Décidée aussitôt. Acceptée ou à instruire : 201, et ses ESSMS sont engagés. Refusée :"
@@ -121,7 +120,7 @@ async def submit(request: Request[Any, Any, Any], actor: Caller) -> Response[byt
     status_code=200,
     request_max_body_size=8 * MAX_BODY,
     opt=Contract(
-        only("editor", "distributor"),
+        may("order.deposit"),
         "Déposer des commandes en nombre",
         tag=_TAG,
         description="De 1 à 1 000 commandes, chacune décidée pour elle-même ; une commande mal formée ou"
@@ -172,7 +171,7 @@ async def _bulk_line(
 @get(
     "/api/v1/orders/{order_id:str}",
     opt=Contract(
-        _PARTIES,
+        may("order.read"),
         "Lire une commande",
         tag=_TAG,
         description="Avec « actions » : ce que votre rôle peut y faire maintenant, et pourquoi pas le reste.",
@@ -195,7 +194,7 @@ async def find(request: Request[Any, Any, Any], actor: Caller, order_id: FromPat
 @get(
     "/api/v1/orders",
     opt=Contract(
-        _PARTIES,
+        may("order.read"),
         "Lister les commandes",
         tag=_TAG,
         description="De la plus récente à la plus ancienne, par pages ; « after » est le « next » reçu.",

@@ -12,7 +12,7 @@ from litestar.params import FromPath
 
 from sons_tracker.api import lot_examples as examples
 from sons_tracker.api.acts import ACT_ERRORS, KEY_HEADER, act_key, as_response, parse_id, refusal
-from sons_tracker.api.contract import Answer, Contract, only
+from sons_tracker.api.contract import Answer, Contract, may
 from sons_tracker.api.schemas.lots import (
     LONGEST_RETURN,
     BankReturnIn,
@@ -40,7 +40,7 @@ _UNKNOWN = "Aucun versement visible ne porte cet identifiant."
 @get(
     "/api/v1/payments",
     opt=Contract(
-        only("editor", "distributor", "og", "reviewer", "payer", "pilot", "admin"),
+        may("payment.read"),
         "Lister les versements",
         tag=_TAG,
         description="Ceux que vous pouvez voir, par pages ; « after » est le « next » reçu.",
@@ -61,7 +61,7 @@ async def list_payments(request: Request[Any, Any, Any], actor: Caller) -> Payme
     "/api/v1/payments/{payment_id:str}/representation",
     status_code=200,
     opt=Contract(
-        only("payer"),
+        may("payment.represent"),
         "Représenter un versement retourné",
         tag=_TAG,
         description="Un versement que la banque a retourné redevient dû : il pourra entrer dans un lot.",
@@ -86,7 +86,7 @@ async def represent(
     status_code=200,
     request_max_body_size=2 * LONGEST_RETURN,
     opt=Contract(
-        only("payer"),
+        may("bank_return.import"),
         "Intégrer un retour de la banque",
         tag=_TAG,
         description="Le fichier entier, ou rien : un seul défaut le refuse, et chacun est dit à sa place."

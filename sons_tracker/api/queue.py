@@ -11,7 +11,7 @@ from litestar.handlers import HTTPRouteHandler
 from sons_tracker import law
 from sons_tracker.api import queue_examples as examples
 from sons_tracker.api.acts import ACT_ERRORS, KEY_HEADER, act_key, as_response, refusal
-from sons_tracker.api.contract import Answer, Contract, Example, only
+from sons_tracker.api.contract import Answer, Contract, Example, may
 from sons_tracker.api.lots import attachment
 from sons_tracker.api.pages import decode_ranked, encode_ranked
 from sons_tracker.api.schemas.queue import (
@@ -40,14 +40,13 @@ from sons_tracker.operations.saved_views import SavedView
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _TAG = "File des contrôleurs"
-_READERS = only(*queue.READERS)
 Asked = TypeVar("Asked", QueueQuery, QueueExportQuery)
 
 
 @get(
     "/api/v1/queue",
     opt=Contract(
-        _READERS,
+        may("queue.read"),
         "Lire la file des dossiers de conflit",
         tag=_TAG,
         description="Par risque, ou du plus ancien au plus récent (« sort=age »), avec l'horloge et le risque"
@@ -78,7 +77,7 @@ async def read(request: Request[Any, Any, Any], actor: Caller) -> QueueOut:
 @get(
     "/api/v1/queue/export",
     opt=Contract(
-        _READERS,
+        may("queue.read"),
         "Exporter la file en CSV ou en classeur",
         tag=_TAG,
         description=f"Les {queue.MOST_EXPORTED} premiers dossiers du filtre ; aucune cellule n'est une"
@@ -122,7 +121,7 @@ async def _with_view(actor: Actor, query: Asked) -> Asked:
 @get(
     "/api/v1/saved-views",
     opt=Contract(
-        _READERS,
+        may("saved_view.read"),
         "Lister vos vues de la file",
         tag=_TAG,
         description="Par nom. Une vue n'est lue que de la personne qui la garde.",
@@ -136,9 +135,11 @@ async def list_views(actor: Caller) -> SavedViewsOut:
     return SavedViewsOut([saved_view_out(view) for view in await saved_views.list_views(actor)])
 
 
-def _act(summary: str, description: str, body: Any, shown: tuple[Example, ...]) -> dict[str, Any]:
+def _act(
+    action: str, summary: str, description: str, body: Any, shown: tuple[Example, ...]
+) -> dict[str, Any]:
     return Contract(
-        _READERS,
+        may(action),
         summary,
         tag=_TAG,
         description=description,
@@ -154,6 +155,7 @@ def _act(summary: str, description: str, body: Any, shown: tuple[Example, ...]) 
     "/api/v1/saved-views",
     status_code=200,
     opt=_act(
+        "saved_view.manage",
         "Enregistrer une vue de la file",
         "Des filtres sous un nom ; une vue du même nom est remplacée. « GET /api/v1/queue?view=… » la lit.",
         SavedViewIn,
@@ -171,7 +173,13 @@ async def save_view(request: Request[Any, Any, Any], actor: Caller) -> Response[
 @post(
     "/api/v1/saved-views/removal",
     status_code=200,
-    opt=_act("Retirer une vue de la file", "Une des vôtres, par son nom.", SavedViewNameIn, examples.REMOVED),
+    opt=_act(
+        "saved_view.manage",
+        "Retirer une vue de la file",
+        "Une des vôtres, par son nom.",
+        SavedViewNameIn,
+        examples.REMOVED,
+    ),
 )
 async def remove_view(request: Request[Any, Any, Any], actor: Caller) -> Response[bytes]:
     """Removes a view."""

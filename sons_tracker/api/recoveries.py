@@ -12,7 +12,7 @@ from litestar.params import FromPath
 
 from sons_tracker.api import lot_examples as examples
 from sons_tracker.api.acts import ACT_ERRORS, KEY_HEADER, act_key, as_response, parse_id, refusal
-from sons_tracker.api.contract import Answer, Contract, Example, only
+from sons_tracker.api.contract import Answer, Contract, Example, may
 from sons_tracker.api.lots import attachment
 from sons_tracker.api.pages import decode_after, encode_next
 from sons_tracker.api.schemas.recoveries import (
@@ -43,15 +43,14 @@ _TAG = "Recouvrements"
 _RECOVERY = "/api/v1/recoveries/{recovery_id:str}"
 _ID = {"recovery_id": "Identifiant du recouvrement."}
 _UNKNOWN = "Aucun recouvrement visible ne porte cet identifiant."
-_PARTIES = only("editor", "distributor", "og", "reviewer", "payer", "pilot", "admin")
 MOST_EXPORTED = 100_000
 
 
 def _act(
-    summary: str, description: str, *, body: Any = None, shown: tuple[Example, ...] = ()
+    action: str, summary: str, description: str, *, body: Any = None, shown: tuple[Example, ...] = ()
 ) -> dict[str, Any]:
     return Contract(
-        only("payer"),
+        may(action),
         summary,
         tag=_TAG,
         description=description,
@@ -67,7 +66,7 @@ def _act(
 @get(
     "/api/v1/recoveries",
     opt=Contract(
-        _PARTIES,
+        may("recovery.read"),
         "Lister les recouvrements",
         tag=_TAG,
         description="Du plus ancien au plus récent, par pages, avec leur âge et le total de ceux du filtre.",
@@ -89,7 +88,7 @@ async def list_recoveries(request: Request[Any, Any, Any], actor: Caller) -> Rec
 @get(
     "/api/v1/recoveries/export",
     opt=Contract(
-        _PARTIES,
+        may("recovery.read"),
         "Exporter les recouvrements en CSV",
         tag=_TAG,
         description="Tous ceux du filtre, du plus ancien au plus récent ; aucune cellule n'est une formule.",
@@ -110,7 +109,7 @@ async def export(request: Request[Any, Any, Any], actor: Caller) -> Response[byt
 @get(
     _RECOVERY,
     opt=Contract(
-        _PARTIES,
+        may("recovery.read"),
         "Lire un recouvrement",
         tag=_TAG,
         description="Son suivi, sa lettre une fois émise ; les notes de l'agence ne sont montrées qu'à elle.",
@@ -130,6 +129,7 @@ async def find(actor: Caller, recovery_id: FromPath[str]) -> RecoveryOut:
     f"{_RECOVERY}/issue",
     status_code=200,
     opt=_act(
+        "recovery.issue",
         "Émettre l'ordre de recouvrement",
         "La lettre est figée : parties, montants par ESSMS, textes, recours. Les ESSMS d'une commande"
         " terminée sont libérés (R22).",
@@ -150,6 +150,7 @@ async def issue(
     f"{_RECOVERY}/repayment",
     status_code=200,
     opt=_act(
+        "recovery.repay",
         "Enregistrer un remboursement",
         "Au centime : un recouvrement se clôt par son montant exact, et le grand livre de la commande suit.",
         body=RepaymentIn,
@@ -170,6 +171,7 @@ async def repay(
     f"{_RECOVERY}/steps",
     status_code=200,
     opt=_act(
+        "recovery.follow",
         "Ajouter une étape au suivi",
         "Une relance, dont le fournisseur est informé, ou une note que seules les agences lisent.",
         body=StepIn,

@@ -11,7 +11,7 @@ from litestar.params import FromPath
 
 from sons_tracker import law
 from sons_tracker.api.acts import ACT_ERRORS, KEY_HEADER, act_key, as_response, parse_id, refusal
-from sons_tracker.api.contract import Answer, Contract, only
+from sons_tracker.api.contract import Answer, Contract, may
 from sons_tracker.api.pages import decode_after, encode_next
 from sons_tracker.api.schemas.life import (
     AdvanceRequestIn,
@@ -33,7 +33,6 @@ from sons_tracker.operations.idempotency import Answer as Kept
 from sons_tracker.operations.requests_filed import RequestView
 
 _TAG = "Demandes d'avance et de solde"
-_PARTIES = only("editor", "distributor", "og", "reviewer", "payer", "pilot", "admin")
 _ORDER_ID = {"order_id": "Identifiant de la commande."}
 _REQUEST_ID = {"request_id": "Identifiant de la demande."}
 UNKNOWN_ORDER = "Aucune commande visible ne porte cet identifiant."
@@ -57,7 +56,7 @@ def render_new(outcome: RequestView | Refused) -> Kept:
     "/api/v1/orders/{order_id:str}/advance-request",
     status_code=201,
     opt=Contract(
-        only("editor", "distributor"),
+        may("advance.request"),
         "Demander l'avance",
         tag=_TAG,
         description="Avec le bon de commande signé. Après la fermeture, la demande est gardée et"
@@ -84,7 +83,7 @@ async def request_advance(
 @get(
     "/api/v1/orders/{order_id:str}/requests",
     opt=Contract(
-        _PARTIES,
+        may("request.read"),
         "Lire les demandes d'une commande",
         tag=_TAG,
         path=_ORDER_ID,
@@ -101,7 +100,7 @@ async def of_order(actor: Caller, order_id: FromPath[str]) -> OrderRequestsOut:
 @get(
     "/api/v1/requests",
     opt=Contract(
-        _PARTIES,
+        may("request.read"),
         "Lister les demandes",
         tag=_TAG,
         description="La file des demandes visibles, de la plus ancienne à la plus récente, par pages.",
@@ -123,7 +122,7 @@ async def list_requests(request: Request[Any, Any, Any], actor: Caller) -> Reque
 @get(
     "/api/v1/requests/{request_id:str}",
     opt=Contract(
-        _PARTIES,
+        may("request.read"),
         "Lire une demande",
         tag=_TAG,
         path=_REQUEST_ID,
@@ -140,7 +139,7 @@ async def find(actor: Caller, request_id: FromPath[str]) -> RequestOut:
     "/api/v1/requests/{request_id:str}/validation",
     status_code=200,
     opt=Contract(
-        only("reviewer"),
+        may("request.validate"),
         "Valider une demande",
         tag=_TAG,
         description="Les règles de l'étape sont vérifiées à nouveau ; le paiement devient dû.",
@@ -168,7 +167,7 @@ async def validate(
     "/api/v1/requests/{request_id:str}/refusal",
     status_code=200,
     opt=Contract(
-        only("reviewer"),
+        may("request.refuse"),
         "Déclarer une demande irrecevable",
         tag=_TAG,
         description="Avec sa motivation ; la commande continue, une nouvelle demande reste possible.",

@@ -12,7 +12,7 @@ from litestar.params import FromPath
 from sons_tracker import law
 from sons_tracker.api import reservation_examples as examples
 from sons_tracker.api.acts import ACT_ERRORS, KEY_HEADER, act_key, as_response, parse_id, refusal
-from sons_tracker.api.contract import Answer, Contract, Example, only
+from sons_tracker.api.contract import Answer, Contract, Example, may
 from sons_tracker.api.pages import decode_after, encode_next
 from sons_tracker.api.schemas.reservations import (
     ReservationIn,
@@ -35,15 +35,13 @@ _TAG = "Réservations"
 _RESERVATIONS = "/api/v1/reservations"
 _RESERVATION = f"{_RESERVATIONS}/{{reservation_id:str}}"
 _ID = {"reservation_id": "Identifiant de la réservation."}
-_SUPPLIERS = only("editor", "distributor")
-_PARTIES = only("editor", "distributor", "og", "reviewer", "payer", "pilot", "admin")
 _UNKNOWN = "Aucune réservation visible ne porte cet identifiant."
 
 
-def _act(summary: str, description: str, shown: tuple[Example, ...]) -> dict[str, Any]:
+def _act(action: str, summary: str, description: str, shown: tuple[Example, ...]) -> dict[str, Any]:
     """The contract of an act on a reservation: it answers the reservation as it stands after."""
     return Contract(
-        _SUPPLIERS,
+        may(action),
         summary,
         tag=_TAG,
         description=description,
@@ -59,7 +57,7 @@ def _act(summary: str, description: str, shown: tuple[Example, ...]) -> dict[str
     _RESERVATIONS,
     status_code=201,
     opt=Contract(
-        _SUPPLIERS,
+        may("reservation.make"),
         "Réserver des ESSMS",
         tag=_TAG,
         description="Tous les ESSMS demandés, ou aucun, pendant la signature d'une commande. Ce qui"
@@ -86,7 +84,7 @@ async def make(request: Request[Any, Any, Any], actor: Caller) -> Response[bytes
 @get(
     _RESERVATIONS,
     opt=Contract(
-        _PARTIES,
+        may("reservation.read"),
         "Lister les réservations",
         tag=_TAG,
         description="De la plus récente à la plus ancienne, par pages : les vôtres, celles qui nomment votre"
@@ -113,7 +111,7 @@ async def list_reservations(request: Request[Any, Any, Any], actor: Caller) -> R
 @get(
     _RESERVATION,
     opt=Contract(
-        _PARTIES,
+        may("reservation.read"),
         "Lire une réservation",
         tag=_TAG,
         description="Ce que chaque ESSMS est devenu, et ce que votre rôle peut en faire maintenant.",
@@ -134,6 +132,7 @@ async def find(actor: Caller, reservation_id: FromPath[str]) -> ReservationOut:
     f"{_RESERVATION}/renew",
     status_code=200,
     opt=_act(
+        "reservation.renew",
         "Renouveler une réservation",
         "La durée entière recommence le jour du renouvellement. Sans corps.",
         examples.RENEWALS,
@@ -152,6 +151,7 @@ async def renew(
     f"{_RESERVATION}/drop",
     status_code=200,
     opt=_act(
+        "reservation.drop",
         "Lever une réservation",
         "Les ESSMS qu'aucune commande n'a pris sont rendus aussitôt ; vous ne pourrez les réserver de nouveau"
         " qu'après un délai, ni plus ni moins qu'après une expiration. Sans corps.",

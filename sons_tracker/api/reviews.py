@@ -11,7 +11,7 @@ from litestar.params import FromPath
 
 from sons_tracker import law
 from sons_tracker.api.acts import ACT_ERRORS, KEY_HEADER, act_key, as_response, parse_id, refusal
-from sons_tracker.api.contract import Access, Answer, Contract, only
+from sons_tracker.api.contract import Answer, Contract, may
 from sons_tracker.api.requests import UNKNOWN_ORDER, content_of
 from sons_tracker.api.schemas.life import (
     AdvanceDecisionIn,
@@ -37,10 +37,10 @@ _ORDER = "/api/v1/orders/{order_id:str}"
 
 
 def _contract(
-    access: Access, summary: str, description: str, body: Any, status: int, answer: Answer
+    action: str, summary: str, description: str, body: Any, status: int, answer: Answer
 ) -> dict[str, Any]:
     return Contract(
-        access,
+        may(action),
         summary,
         tag="Instruction",
         description=description,
@@ -56,7 +56,7 @@ def _contract(
     f"{_ORDER}/review",
     status_code=200,
     opt=_contract(
-        only("reviewer"),
+        "order.review",
         "Régler les verdicts en attente",
         "Chaque règle en attente, une fois, avec sa motivation. Un verdict maintenu rejette la commande et"
         " libère ses ESSMS ; tous levés, elle continue.",
@@ -80,7 +80,7 @@ async def settle(request: Request[Any, Any, Any], actor: Caller, order_id: FromP
     f"{_ORDER}/advance-decision",
     status_code=200,
     opt=_contract(
-        only("reviewer"),
+        "advance.settle",
         "Décider du sort de l'avance",
         "Quand la VA était signée à temps et que le solde n'a pas été demandé avant la clôture : l'avance est"
         " laissée, et le solde perdu, ou bien elle est à recouvrer.",
@@ -106,7 +106,7 @@ async def decide_advance(
     f"{_ORDER}/corrections",
     status_code=201,
     opt=_contract(
-        only("reviewer"),
+        "correction.ask",
         "Demander une correction",
         "De la commande, de la demande d'avance ou de la demande de solde ; l'étape suivante attend la"
         " réponse, dans un délai en jours ouvrés.",
@@ -130,7 +130,7 @@ async def ask(request: Request[Any, Any, Any], actor: Caller, order_id: FromPath
     f"{_ORDER}/corrections/answer",
     status_code=200,
     opt=_contract(
-        only("editor", "distributor"),
+        "correction.answer",
         "Répondre à une demande de correction",
         "La demande d'avance peut être redéposée avec la réponse ; une demande de solde se redépose à son"
         " adresse propre.",

@@ -12,7 +12,7 @@ from litestar.params import FromPath
 from sons_tracker import law
 from sons_tracker.api import queue_examples as examples
 from sons_tracker.api.acts import ACT_ERRORS, KEY_HEADER, act_key, as_response, parse_id, refusal
-from sons_tracker.api.contract import Answer, Contract, only
+from sons_tracker.api.contract import Answer, Contract, may
 from sons_tracker.api.pages import decode_after, encode_next
 from sons_tracker.api.queue import sheet_file
 from sons_tracker.api.schemas.samples import (
@@ -44,12 +44,11 @@ _TAG = "Échantillons"
 _SAMPLE = "/api/v1/samples/{sample_id:str}"
 _ID = {"sample_id": "Identifiant de l'échantillon."}
 _UNKNOWN = "Aucun échantillon visible ne porte cet identifiant."
-_READERS = only(*sample_reading.READERS)
 
 
-def _read(summary: str, description: str, answer: Answer, query: Any = None) -> dict[str, Any]:
+def _read(action: str, summary: str, description: str, answer: Answer, query: Any = None) -> dict[str, Any]:
     return Contract(
-        _READERS,
+        may(action),
         summary,
         tag=_TAG,
         description=description,
@@ -64,7 +63,7 @@ def _read(summary: str, description: str, answer: Answer, query: Any = None) -> 
 @get(
     "/api/v1/samples",
     opt=Contract(
-        _READERS,
+        may("sample.read"),
         "Lister les échantillons",
         tag=_TAG,
         description="Du plus récent au plus ancien, par pages.",
@@ -85,7 +84,7 @@ async def list_samples(request: Request[Any, Any, Any], actor: Caller) -> Sample
     "/api/v1/samples",
     status_code=201,
     opt=Contract(
-        only("reviewer"),
+        may("sample.draw"),
         "Tirer un échantillon",
         tag=_TAG,
         description="Pour un contrôle après paiement. La même graine sur la même population redonne le même"
@@ -108,7 +107,12 @@ async def draw(request: Request[Any, Any, Any], actor: Caller) -> Response[bytes
 
 @get(
     _SAMPLE,
-    opt=_read("Lire un échantillon", "Ses critères, ses strates, sa population.", Answer("Lui.", SampleOut)),
+    opt=_read(
+        "sample.read",
+        "Lire un échantillon",
+        "Ses critères, ses strates, sa population.",
+        Answer("Lui.", SampleOut),
+    ),
 )
 async def find(actor: Caller, sample_id: FromPath[str]) -> SampleOut:
     """A sample."""
@@ -118,6 +122,7 @@ async def find(actor: Caller, sample_id: FromPath[str]) -> SampleOut:
 @get(
     f"{_SAMPLE}/lines",
     opt=_read(
+        "sample.read",
         "Lister les unités d'un échantillon",
         "Dans l'ordre du tirage, par pages.",
         Answer("Une page.", SampleLinesOut),
@@ -138,6 +143,7 @@ async def list_lines(
 @get(
     f"{_SAMPLE}/redraw",
     opt=_read(
+        "sample.read",
         "Refaire un tirage",
         "Sans le garder : dit si la population a changé, et ce que l'échantillon perdrait et gagnerait.",
         Answer("Le tirage refait.", RedrawOut),
@@ -151,6 +157,7 @@ async def redraw(actor: Caller, sample_id: FromPath[str]) -> RedrawOut:
 @get(
     f"{_SAMPLE}/file",
     opt=_read(
+        "sample.read",
         "Télécharger un échantillon",
         "En CSV ou en classeur ; aucune cellule n'est une formule.",
         Answer("Le fichier.", media_type="text/csv"),

@@ -14,7 +14,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
 from sons_tracker.api.acts import parse_id
-from sons_tracker.api.contract import PUBLIC, ROLES, Answer, Contract, only
+from sons_tracker.api.contract import Answer, Contract, may, public
 from sons_tracker.api.schemas.accounts import (
     CurrentOut,
     OpenedOut,
@@ -35,14 +35,13 @@ from sons_tracker.operations.sessions import Opened, SignIn
 _TAG = "Comptes"
 _ONE, _ALL = "/api/v1/session", "/api/v1/sessions"
 _UNKNOWN = "Aucune session ouverte ne porte cet identifiant."
-_PERSONS = only(*ROLES)
 
 
 @post(
     _ONE,
     status_code=201,
     opt=Contract(
-        PUBLIC,
+        public("session.open"),
         "Se connecter",
         tag=_TAG,
         description="Adresse, mot de passe et code du second facteur. La session est un cookie"
@@ -66,7 +65,7 @@ async def sign_in(request: Request[Any, Any, Any]) -> Response[OpenedOut]:
 @get(
     _ONE,
     opt=Contract(
-        _PERSONS,
+        may("session.read"),
         "Savoir qui l'on est",
         tag=_TAG,
         description="La personne, l'organisation et le rôle de cette demande, et les autres rôles possibles.",
@@ -91,7 +90,7 @@ async def current(request: Request[Any, Any, Any], actor: Caller) -> CurrentOut:
     f"{_ONE}/role",
     status_code=200,
     opt=Contract(
-        _PERSONS,
+        may("session.change"),
         "Prendre un autre de ses rôles",
         tag=_TAG,
         description="La session reçoit un nouveau secret et garde son heure de fin ; l'ancien cookie ne vaut"
@@ -116,7 +115,7 @@ async def change_role(request: Request[Any, Any, Any], actor: Caller) -> Respons
     _ONE,
     status_code=204,
     opt=Contract(
-        _PERSONS,
+        may("session.close"),
         "Se déconnecter",
         tag=_TAG,
         description="La session cesse aussitôt, et le cookie est effacé. Réservé aux sessions.",
@@ -133,7 +132,7 @@ async def sign_out(actor: Caller) -> Response[None]:
 @get(
     _ALL,
     opt=Contract(
-        _PERSONS,
+        may("session.read"),
         "Lister ses sessions",
         tag=_TAG,
         description="Celles qui sont ouvertes, dans toutes vos organisations.",
@@ -149,7 +148,7 @@ async def list_sessions(actor: Caller) -> SessionsOut:
     f"{_ALL}/{{session_id:str}}/revoke",
     status_code=204,
     opt=Contract(
-        _PERSONS,
+        may("session.close"),
         "Clore une de ses sessions",
         tag=_TAG,
         description="Elle ne vaut plus rien dès la demande suivante. Close deux fois : 404.",

@@ -11,7 +11,7 @@ from litestar.params import FromPath
 from sons_tracker import law
 from sons_tracker.api import va_examples as examples
 from sons_tracker.api.acts import ACT_ERRORS, KEY_HEADER, act_key, as_response, parse_id
-from sons_tracker.api.contract import Answer, Contract, only
+from sons_tracker.api.contract import Answer, Contract, may
 from sons_tracker.api.requests import UNKNOWN_ORDER, render, render_new
 from sons_tracker.api.schemas.life import RequestOut
 from sons_tracker.api.schemas.soldes import (
@@ -28,7 +28,6 @@ from sons_tracker.operations import clock, invoices, soldes
 
 _TAG = "Demandes d'avance et de solde"
 _ORDER = "/api/v1/orders/{order_id:str}"
-_PARTIES = only("editor", "distributor", "og", "reviewer", "payer", "pilot", "admin")
 _ORDER_ID = {"order_id": "Identifiant de la commande."}
 _ERRORS = (*ACT_ERRORS, ErrorCode.OUTSIDE_COVERAGE, ErrorCode.INVALID_IDENTIFIER, ErrorCode.UNAVAILABLE)
 
@@ -37,7 +36,7 @@ _ERRORS = (*ACT_ERRORS, ErrorCode.OUTSIDE_COVERAGE, ErrorCode.INVALID_IDENTIFIER
     f"{_ORDER}/solde-request",
     status_code=201,
     opt=Contract(
-        only("editor", "distributor"),
+        may("solde.request"),
         "Demander le solde",
         tag=_TAG,
         description="Avec la facture ; la VA est celle que l'organisme gestionnaire a signée. Commande, VA"
@@ -66,7 +65,7 @@ async def request_solde(
     f"{_ORDER}/solde-request/refiling",
     status_code=200,
     opt=Contract(
-        only("editor", "distributor"),
+        may("solde.request"),
         "Déposer de nouveau la demande de solde",
         tag=_TAG,
         description="Répond à la demande de correction : la demande entière, avec la VA alors en vigueur."
@@ -93,7 +92,7 @@ async def refile_solde(
 @get(
     f"{_ORDER}/match",
     opt=Contract(
-        _PARTIES,
+        may("match.read"),
         "Rapprocher commande, VA et facture",
         tag=_TAG,
         description="ESSMS par ESSMS, sans tolérance : ce que dit chaque pièce, les écarts, ce qui les"

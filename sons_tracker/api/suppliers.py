@@ -13,7 +13,7 @@ from litestar.params import FromPath
 
 from sons_tracker.api import supplier_examples as examples
 from sons_tracker.api.acts import ACT_ERRORS, KEY_HEADER, act_key, as_response, parse_id, refusal
-from sons_tracker.api.contract import Answer, Contract, Example, only
+from sons_tracker.api.contract import Answer, Contract, Example, may
 from sons_tracker.api.schemas.suppliers import (
     BankAccountIn,
     CorrectionIn,
@@ -34,7 +34,7 @@ from sons_tracker.operations import bank_accounts, clock, enrolment_files, suppl
 from sons_tracker.operations.actors import Actor
 from sons_tracker.operations.acts import Refused
 from sons_tracker.operations.idempotency import Answer as Kept
-from sons_tracker.operations.supplier_views import DECIDERS, SUPPLIER_ROLES, SupplierView
+from sons_tracker.operations.supplier_views import SupplierView
 
 _TAG = "Fournisseurs"
 _SUPPLIER = "/api/v1/suppliers/{supplier_id:str}"
@@ -46,7 +46,7 @@ _UNKNOWN_CHANGE = "Aucun changement de compte visible ne porte cet identifiant."
 
 
 def _act(
-    roles: tuple[str, ...],
+    action: str,
     summary: str,
     description: str,
     *,
@@ -57,7 +57,7 @@ def _act(
 ) -> dict[str, Any]:
     """The contract of an act on a supplier: all of them answer the supplier as it stands after."""
     return Contract(
-        only(*roles),
+        may(action),
         summary,
         tag=_TAG,
         description=description,
@@ -73,7 +73,7 @@ def _act(
 @get(
     "/api/v1/suppliers",
     opt=Contract(
-        only(*suppliers.AGENTS),
+        may("supplier.list"),
         "Lister les fournisseurs",
         tag=_TAG,
         description="Éditeurs et distributeurs, avec l'état de leur enrôlement, par pages.",
@@ -94,7 +94,7 @@ async def list_suppliers(request: Request[Any, Any, Any], actor: Caller) -> Supp
 @get(
     _SUPPLIER,
     opt=Contract(
-        only(*SUPPLIER_ROLES, *suppliers.AGENTS),
+        may("supplier.read"),
         "Lire un fournisseur",
         tag=_TAG,
         description="Son dossier, ses comptes, et ce qui peut être fait maintenant. L'IBAN entier n'est"
@@ -115,7 +115,7 @@ async def find(actor: Caller, supplier_id: FromPath[str]) -> SupplierOut:
 @put(
     _SUPPLIER,
     opt=_act(
-        SUPPLIER_ROLES,
+        "enrolment.submit",
         "Déposer son dossier d'enrôlement",
         "Le dossier entier, à chaque fois. Il attend la validation d'un agent ; le dossier déjà validé, s'il"
         " y en a un, reste en vigueur jusque-là.",
@@ -137,7 +137,7 @@ async def submit(
     f"{_SUPPLIER}/enrolment/validate",
     status_code=200,
     opt=_act(
-        DECIDERS,
+        "enrolment.decide",
         "Valider un dossier d'enrôlement",
         "Le numéro est celui du dossier qui a été lu.",
         body=ValidationIn,
@@ -158,7 +158,7 @@ async def validate(
     f"{_SUPPLIER}/enrolment/correction",
     status_code=200,
     opt=_act(
-        DECIDERS,
+        "enrolment.decide",
         "Renvoyer un dossier d'enrôlement à modifier",
         "Le fournisseur lit chaque motif ; il dépose ensuite un nouveau dossier.",
         body=CorrectionIn,
@@ -182,7 +182,7 @@ async def ask_correction(
     f"{_SUPPLIER}/bank-account-changes",
     status_code=201,
     opt=_act(
-        SUPPLIER_ROLES,
+        "bank_account.ask",
         "Demander un changement de compte bancaire",
         "Le premier compte aussi. Une autre personne du fournisseur le confirme ; il prend effet trois jours"
         " pleins après. Chaque membre est averti à chaque étape et peut l'arrêter jusque-là.",
@@ -205,7 +205,7 @@ async def ask_change(
     f"{_CHANGE}/confirm",
     status_code=200,
     opt=_act(
-        SUPPLIER_ROLES,
+        "bank_account.confirm",
         "Confirmer un changement de compte bancaire",
         "Par une autre personne que celle qui l'a demandé.",
         path=_CHANGE_ID,
@@ -225,7 +225,7 @@ async def confirm(
     f"{_CHANGE}/stop",
     status_code=200,
     opt=_act(
-        (*SUPPLIER_ROLES, "payer"),
+        "bank_account.stop",
         "Arrêter un changement de compte bancaire",
         "Avant qu'il prenne effet : par tout membre du fournisseur, ou par un agent payeur.",
         path=_CHANGE_ID,

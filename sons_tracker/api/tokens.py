@@ -10,7 +10,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
 from sons_tracker.api.acts import ACT_ERRORS, KEY_HEADER, act_key, as_response, parse_id, refusal
-from sons_tracker.api.contract import ROLES, Answer, Contract, Example, only
+from sons_tracker.api.contract import Answer, Contract, Example, may
 from sons_tracker.api.schemas.accounts import TokenIn, TokenOut, TokensOut, token_out
 from sons_tracker.api.security import Caller
 from sons_tracker.api.strict import decode
@@ -25,7 +25,6 @@ _TAG = "Comptes"
 _ALL = "/api/v1/tokens"
 _ONE = f"{_ALL}/{{token_id}}"
 _UNKNOWN = "Aucun jeton visible ne porte cet identifiant."
-_PERSONS = only(*ROLES)
 _PATH = {"token_id": "Identifiant du jeton."}  # nosec B105 # words that are shown
 _ERRORS = (*ACT_ERRORS, ErrorCode.UNAVAILABLE)
 
@@ -33,7 +32,7 @@ _ERRORS = (*ACT_ERRORS, ErrorCode.UNAVAILABLE)
 @get(
     _ALL,
     opt=Contract(
-        _PERSONS,
+        may("token.read"),
         "Lister les jetons de son organisation",
         tag=_TAG,
         description="Échus et révoqués compris, sans leurs secrets ; l'usage est noté à la minute.",
@@ -50,7 +49,7 @@ async def list_tokens(actor: Caller) -> TokensOut:
     _ALL,
     status_code=201,
     opt=Contract(
-        _PERSONS,
+        may("token.make"),
         "Créer un jeton",
         tag=_TAG,
         description="Pour soi-même, dans son rôle, borné à des portées : « read » lit ce que lit le rôle,"
@@ -85,7 +84,7 @@ async def create(request: Request[Any, Any, Any], actor: Caller) -> Response[byt
     f"{_ALL}/{{token_id:str}}/rotate",
     status_code=201,
     opt=Contract(
-        _PERSONS,
+        may("token.rotate"),
         "Renouveler un jeton",
         tag=_TAG,
         description="Un nouveau secret pour les mêmes portées et la même durée ; l'ancien cesse aussitôt."
@@ -109,7 +108,7 @@ async def rotate(request: Request[Any, Any, Any], actor: Caller, token_id: FromP
     f"{_ALL}/{{token_id:str}}/revoke",
     status_code=200,
     opt=Contract(
-        _PERSONS,
+        may("token.revoke"),
         "Révoquer un jeton",
         tag=_TAG,
         description="N'importe lequel de son organisation : il est refusé dès la demande suivante.",

@@ -13,7 +13,7 @@ from litestar.params import FromPath
 from sons_tracker import law
 from sons_tracker.api import va_examples as examples
 from sons_tracker.api.acts import ACT_ERRORS, KEY_HEADER, act_key, as_response, parse_id, refusal
-from sons_tracker.api.contract import Answer, Contract, only
+from sons_tracker.api.contract import Answer, Contract, may
 from sons_tracker.api.requests import UNKNOWN_ORDER
 from sons_tracker.api.schemas.va import VaIn, VaOut, VaSignatureIn, declaration, signer, va_out
 from sons_tracker.api.security import Caller
@@ -26,7 +26,6 @@ from sons_tracker.operations.va import VaView
 
 _TAG = "Vérification d'aptitude"
 _VA = "/api/v1/orders/{order_id:str}/va"
-_PARTIES = only("editor", "distributor", "og", "reviewer", "payer", "pilot", "admin")
 _ORDER_ID = {"order_id": "Identifiant de la commande."}
 _READS = (ErrorCode.NOT_FOUND, ErrorCode.UNAVAILABLE)
 
@@ -35,7 +34,7 @@ _READS = (ErrorCode.NOT_FOUND, ErrorCode.UNAVAILABLE)
     _VA,
     status_code=201,
     opt=Contract(
-        only("editor", "distributor"),
+        may("va.prepare"),
         "Préparer la VA",
         tag=_TAG,
         description="Tous les ESSMS du périmètre, ou rien. La réponse porte le texte exact que l'organisme"
@@ -59,7 +58,7 @@ async def prepare(request: Request[Any, Any, Any], actor: Caller, order_id: From
 @get(
     _VA,
     opt=Contract(
-        _PARTIES,
+        may("va.read"),
         "Lire la VA d'une commande",
         tag=_TAG,
         description="La VA en vigueur : préparée, ou signée.",
@@ -77,7 +76,7 @@ async def find(actor: Caller, order_id: FromPath[str]) -> VaOut:
 @get(
     f"{_VA}/statement",
     opt=Contract(
-        _PARTIES,
+        may("va.read"),
         "Lire le texte de la VA",
         tag=_TAG,
         description="Le texte que le responsable de l'organisme gestionnaire signe, seul. L'en-tête"
@@ -103,7 +102,7 @@ async def statement(actor: Caller, order_id: FromPath[str]) -> Response[bytes]:
     f"{_VA}/signature",
     status_code=201,
     opt=Contract(
-        only("og"),
+        may("va.sign"),
         "Signer la VA",
         tag=_TAG,
         description="Dans l'application, au niveau eIDAS simple. Sont gardés : l'empreinte de ce qui a été"

@@ -12,7 +12,7 @@ from litestar.params import FromPath
 
 from sons_tracker.api import outbox_examples as examples
 from sons_tracker.api.acts import ACT_ERRORS, KEY_HEADER, act_key, as_response, parse_id, refusal
-from sons_tracker.api.contract import ROLES, Answer, Contract, Example, only
+from sons_tracker.api.contract import Answer, Contract, Example, may
 from sons_tracker.api.schemas.outbox import (
     DeliveriesOut,
     DeliveriesQuery,
@@ -44,6 +44,7 @@ _UNKNOWN = "Aucun webhook visible ne porte cet identifiant."
 
 
 def _act(
+    action: str,
     summary: str,
     description: str,
     *,
@@ -56,7 +57,7 @@ def _act(
     """The contract of an act on one's own webhooks, which every role may do."""
     said = "Le webhook après cet acte." if answer is WebhookOut else "Combien d'envois sont remis en file."
     return Contract(
-        only(*ROLES),
+        may(action),
         summary,
         tag=_TAG,
         description=description,
@@ -73,6 +74,7 @@ def _act(
     _ALL,
     status_code=201,
     opt=_act(
+        "webhook.manage",
         "Enregistrer un webhook",
         "Chaque avis est envoyé au moins une fois, signé selon Standard Webhooks (en-têtes « webhook-id »,"
         " « webhook-timestamp », « webhook-signature »), sans garantie d'ordre : « webhook-id » reconnaît un"
@@ -105,7 +107,7 @@ async def register(request: Request[Any, Any, Any], actor: Caller) -> Response[b
 @get(
     _ALL,
     opt=Contract(
-        only(*ROLES),
+        may("webhook.read"),
         "Lister ses webhooks",
         tag=_TAG,
         description="Ceux de votre organisation, désactivés compris, sans leurs secrets.",
@@ -122,7 +124,7 @@ async def list_webhooks(actor: Caller) -> WebhooksOut:
 @get(
     f"{_ONE}/deliveries",
     opt=Contract(
-        only(*ROLES),
+        may("webhook.read"),
         "Lister les envois d'un webhook",
         tag=_TAG,
         description="« dead » : abandonnés après la dernière tentative ; ils peuvent être rejoués.",
@@ -146,6 +148,7 @@ async def list_deliveries(
     f"{_ONE}/rotate",
     status_code=200,
     opt=_act(
+        "webhook.manage",
         "Renouveler le secret d'un webhook",
         "Pendant le recouvrement, les deux secrets signent ; un troisième, plus ancien, cesse aussitôt.",
         body=RotationIn,
@@ -167,7 +170,9 @@ async def rotate(
     f"{_ONE}/ping",
     status_code=200,
     opt=_act(
-        "Essayer un webhook", "Un avis « webhook.ping » lui est envoyé, à lui seul, quel que soit son filtre."
+        "webhook.manage",
+        "Essayer un webhook",
+        "Un avis « webhook.ping » lui est envoyé, à lui seul, quel que soit son filtre.",
     ),
 )
 async def ping(request: Request[Any, Any, Any], actor: Caller, webhook_id: FromPath[str]) -> Response[bytes]:
@@ -181,6 +186,7 @@ async def ping(request: Request[Any, Any, Any], actor: Caller, webhook_id: FromP
     f"{_ONE}/disable",
     status_code=200,
     opt=_act(
+        "webhook.manage",
         "Désactiver un webhook",
         "Définitif : rien ne lui est plus envoyé, même ce qui attendait. La même adresse peut être"
         " enregistrée à nouveau, avec un nouveau secret.",
@@ -199,6 +205,7 @@ async def disable(
     f"{_ONE}/replay",
     status_code=200,
     opt=_act(
+        "webhook.manage",
         "Rejouer des avis vers un webhook",
         "Un avis, ou ceux d'une période que son filtre retient ; chacun repart sous son identifiant.",
         body=ReplayIn,
