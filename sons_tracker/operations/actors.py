@@ -155,7 +155,7 @@ async def enrol(
     Raises:
         SonsError: `FORBIDDEN`; `INVALID_REQUEST` when the role does not fit the kind of organisation.
     """
-    require(actor, "admin")
+    require(actor, "member.enrol")
     if role not in ROLES_BY_KIND[kind]:
         fitting = ", ".join(ROLES_BY_KIND[kind])
         problem = (
@@ -255,7 +255,7 @@ async def create_token(
     Raises:
         SonsError: `FORBIDDEN`; `INVALID_REQUEST` for a lifetime out of bounds or for who is not a member.
     """
-    require(actor, "admin")
+    require(actor, "token.grant")
     if not timedelta(minutes=1) <= lifetime <= LONGEST_LIFETIME:
         problem = f"La durée d'un jeton va d'une minute à {LONGEST_LIFETIME.days} jours."
         raise SonsError(ErrorCode.INVALID_REQUEST, problem, (Fault("lifetime", problem),))

@@ -53,7 +53,7 @@ async def request_advance(
     Raises:
         SonsError: `FORBIDDEN`, `NOT_FOUND`, `INVALID_REQUEST`, `OUTSIDE_COVERAGE`, and those of `perform`.
     """
-    require(actor, "editor", "distributor")
+    require(actor, "advance.request")
 
     async def work(con: asyncpg.Connection) -> RequestView | Refused:
         dossier = await load_dossier(con, actor, order_id, at, lock=True)
@@ -96,7 +96,7 @@ async def validate_advance(
     Raises:
         SonsError: `FORBIDDEN`, `NOT_FOUND`, and those of `perform`.
     """
-    require(actor, "reviewer")
+    require(actor, "request.validate")
 
     async def work(con: asyncpg.Connection) -> RequestView | Refused:
         dossier = await load_dossier(con, actor, order_id, at, lock=True)
@@ -157,7 +157,7 @@ async def refuse_request(
     Raises:
         SonsError: `FORBIDDEN`, `NOT_FOUND`, and those of `perform`.
     """
-    require(actor, "reviewer")
+    require(actor, "request.refuse")
 
     async def work(con: asyncpg.Connection) -> RequestView | Refused:
         dossier = await load_dossier(con, actor, order_id, at, lock=True)

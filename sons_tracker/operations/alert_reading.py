@@ -89,7 +89,7 @@ async def list_alerts(
     Raises:
         SonsError: `FORBIDDEN`.
     """
-    require(actor, *READERS)
+    require(actor, "alert.read")
     async with transaction(actor.context, read_only=True) as con:
         rows = await con.fetch(
             _PAGE,
@@ -111,7 +111,7 @@ async def find_alert(actor: Actor, alert_id: UUID) -> AlertView:
     Raises:
         SonsError: `FORBIDDEN`, `NOT_FOUND`.
     """
-    require(actor, *READERS)
+    require(actor, "alert.read")
     async with transaction(actor.context, read_only=True) as con:
         return await read_alert(con, alert_id)
 
@@ -122,7 +122,7 @@ async def resolve_alert(actor: Actor, text: str) -> UUID:
     Raises:
         SonsError: `FORBIDDEN`, `NOT_FOUND`.
     """
-    require(actor, *READERS)
+    require(actor, "alert.read")
     async with transaction(actor.context, read_only=True) as con:
         found: UUID | None = await con.fetchval(
             "select id from alert where number = $1 or id::text = lower($1)", text

@@ -89,7 +89,7 @@ async def raise_all(actor: Actor, law: Law, at: datetime) -> AlertRun:
     Raises:
         SonsError: `FORBIDDEN`, `UNAVAILABLE`.
     """
-    require(actor, *RAISERS)
+    require(actor, "alert.raise")
     async with transaction(actor.context) as con:
         return await raise_in(con, actor, law, at)
 
@@ -152,7 +152,7 @@ async def dismiss(
     Raises:
         SonsError: `FORBIDDEN`, `NOT_FOUND`, those of `perform`.
     """
-    require(actor, "reviewer")
+    require(actor, "alert.dismiss")
 
     async def work(con: asyncpg.Connection) -> AlertView | Refused:
         row = await con.fetchrow(

@@ -86,7 +86,7 @@ async def propose(
     Raises:
         SonsError: `FORBIDDEN`, `NOT_FOUND`, what `perform` raises.
     """
-    require(actor, *PARTIES)
+    require(actor, "amendment.propose")
 
     async def work(con: asyncpg.Connection) -> AmendmentView | Refused:
         dossier = await load_dossier(con, actor, order_id, at, lock=True)
@@ -157,7 +157,7 @@ async def agree(
     Raises:
         SonsError: `FORBIDDEN`, `NOT_FOUND`, `INVALID_REQUEST` for another consent; what `perform` raises.
     """
-    require(actor, *PARTIES)
+    require(actor, "amendment.agree")
     check_consent(signer, AMENDMENT_CONSENT)
 
     async def work(con: asyncpg.Connection) -> AmendmentView | Refused:
@@ -212,7 +212,7 @@ async def refuse(
     Raises:
         SonsError: `FORBIDDEN`, `NOT_FOUND`, what `perform` raises.
     """
-    require(actor, *PARTIES)
+    require(actor, "amendment.refuse")
     return await _close(
         actor, order_id, amendment_id, "refuse_amendment", "refused", reason, law, at, key, render
     )
@@ -226,7 +226,7 @@ async def withdraw(
     Raises:
         SonsError: `FORBIDDEN`, `NOT_FOUND`, what `perform` raises.
     """
-    require(actor, *PARTIES)
+    require(actor, "amendment.withdraw")
     return await _close(
         actor, order_id, amendment_id, "withdraw_amendment", "withdrawn", None, law, at, key, render
     )

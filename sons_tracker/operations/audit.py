@@ -144,7 +144,7 @@ async def examine(
     families: Collection[str] | None = None,
 ) -> AuditResult:
     """As `run`, in the caller's transaction."""
-    require(actor, *FINDERS)
+    require(actor, "audit.run")
     asked = _families(families)
     started = time.perf_counter()
     await prepare(con)

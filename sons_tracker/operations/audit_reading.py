@@ -43,7 +43,7 @@ async def list_audits(actor: Actor, after: tuple[datetime, UUID] | None, limit: 
     Raises:
         SonsError: `FORBIDDEN` unless the actor is of an agency.
     """
-    require(actor, *READERS)
+    require(actor, "audit.read")
     async with transaction(actor.context, read_only=True) as con:
         rows = await con.fetch(
             _RUN + "where $1::timestamptz is null or (r.at, r.id) < ($1, $2::uuid)"
@@ -63,7 +63,7 @@ async def find_audit(actor: Actor, run_id: UUID | None) -> AuditResult:
     Raises:
         SonsError: `FORBIDDEN`; `NOT_FOUND` for an unknown run, or where none was made yet.
     """
-    require(actor, *READERS)
+    require(actor, "audit.read")
     async with transaction(actor.context, read_only=True) as con:
         if run_id is None:
             rows = await con.fetch(_RUN + "order by r.at desc, r.id desc limit 1")

@@ -55,7 +55,7 @@ async def ask(
     Raises:
         SonsError: `FORBIDDEN`, `NOT_FOUND` for another organisation; what `perform` raises.
     """
-    require(actor, *SUPPLIER_ROLES)
+    require(actor, "bank_account.ask")
 
     async def work(con: asyncpg.Connection) -> SupplierView | Refused:
         await lock_supplier(con, supplier_id)
@@ -101,7 +101,7 @@ async def confirm(
     Raises:
         SonsError: `FORBIDDEN`, `NOT_FOUND` for an unknown or foreign change; what `perform` raises.
     """
-    require(actor, *SUPPLIER_ROLES)
+    require(actor, "bank_account.confirm")
 
     async def work(con: asyncpg.Connection) -> SupplierView | Refused:
         change = await _waiting(con, actor, supplier_id, change_id, at)
@@ -144,7 +144,7 @@ async def stop(
     Raises:
         SonsError: `FORBIDDEN`, `NOT_FOUND` for an unknown or foreign change; what `perform` raises.
     """
-    require(actor, *SUPPLIER_ROLES, "payer")
+    require(actor, "bank_account.stop")
 
     async def work(con: asyncpg.Connection) -> SupplierView | Refused:
         change = await _waiting(con, actor, supplier_id, change_id, at)

@@ -60,7 +60,7 @@ async def import_return(actor: Actor, content: bytes, at: datetime, key: Key, re
     Raises:
         SonsError: `FORBIDDEN`, those of `perform`.
     """
-    require(actor, "payer")
+    require(actor, "bank_return.import")
     file = await asyncio.to_thread(read_return, content)  # seconds of work for the largest
 
     async def work(con: asyncpg.Connection) -> ReturnView | Refused:

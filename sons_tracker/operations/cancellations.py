@@ -84,7 +84,7 @@ async def ask(
         SonsError: `FORBIDDEN`, `NOT_FOUND`, `INVALID_REQUEST` for a supplier without statement or an OG with
             one; what `perform` raises.
     """
-    require(actor, *PARTIES)
+    require(actor, "cancellation.ask")
     _check_statement(actor, request.statement)
 
     async def work(con: asyncpg.Connection) -> CancellationView | Refused:
@@ -116,7 +116,7 @@ async def give_statement(
     Raises:
         SonsError: `FORBIDDEN`, `NOT_FOUND`, `INVALID_REQUEST` for another consent; what `perform` raises.
     """
-    require(actor, *SUPPLIER)
+    require(actor, "cancellation.state")
     check_consent(statement.signer, STATEMENT_CONSENT)
 
     async def piece(
@@ -147,7 +147,7 @@ async def attest(
     Raises:
         SonsError: `FORBIDDEN`, `NOT_FOUND`, `INVALID_REQUEST` for another consent; what `perform` raises.
     """
-    require(actor, "og")
+    require(actor, "cancellation.attest")
     check_consent(signer, RENUNCIATION_CONSENT)
 
     async def piece(
@@ -169,7 +169,7 @@ async def decline(
     Raises:
         SonsError: `FORBIDDEN`, `NOT_FOUND`, what `perform` raises.
     """
-    require(actor, "og")
+    require(actor, "cancellation.decline")
     return await _close(actor, order_id, "decline_cancellation", "declined", reason, law, at, key, render)
 
 
@@ -179,7 +179,7 @@ async def drop(actor: Actor, order_id: UUID, law: Law, at: datetime, key: Key, r
     Raises:
         SonsError: `FORBIDDEN`, `NOT_FOUND`, what `perform` raises.
     """
-    require(actor, *PARTIES)
+    require(actor, "cancellation.drop")
     return await _close(actor, order_id, "drop_cancellation", "dropped", None, law, at, key, render)
 
 
@@ -201,7 +201,7 @@ async def settle(
     Raises:
         SonsError: `FORBIDDEN`, `NOT_FOUND`, what `perform` raises.
     """
-    require(actor, "reviewer")
+    require(actor, "cancellation.settle")
     if decision == "refuse":
         return await _close(actor, order_id, "settle_cancellation", "settled", reason, law, at, key, render)
 

@@ -90,7 +90,7 @@ async def declare(actor: Actor, mode: Literal["sandbox", "real"]) -> None:
     Raises:
         SonsError: `FORBIDDEN`; `CONFLICT` when the instance was declared as the other.
     """
-    require(actor, "admin")
+    require(actor, "clock.declare")
     async with transaction(actor.context) as con:
         already: str = await con.fetchval("select mode from instance for update")
         if already == mode:
@@ -114,7 +114,7 @@ async def advance(
     actor: Actor, to: datetime, key: Key, render: Callable[[Advanced | Refused], Answer]
 ) -> Answer:
     """Moves the clock of a sandbox forward under an idempotency key; see `advance_to`."""
-    require(actor, "admin")
+    require(actor, "clock.advance")
     _check_offset(to)
     return await perform(actor, await now(), key, lambda con: _advance(con, actor, to), render)
 
@@ -134,7 +134,7 @@ async def advance_to(actor: Actor, to: datetime) -> Advanced | Refused:
         SonsError: `FORBIDDEN`; `INVALID_REQUEST` for an instant without offset, before the present one, or
             more than ten years after it.
     """
-    require(actor, "admin")
+    require(actor, "clock.advance")
     _check_offset(to)
     at = await now()
     async with transaction(actor.context) as con:

@@ -54,7 +54,7 @@ async def propose(
         SonsError: `FORBIDDEN`, `NOT_FOUND`, `INVALID_REQUEST` without motivation, for an unknown outcome, or
             a template that does not fit.
     """
-    require(actor, "reviewer")
+    require(actor, "conflict.decide")
 
     async def work(con: asyncpg.Connection, case: CaseFile) -> Refused | None:
         _check(case, proposal)
@@ -105,7 +105,7 @@ async def approve(actor: Actor, conflict_id: UUID, at: datetime, key: Key, rende
     Raises:
         SonsError: `FORBIDDEN`, `NOT_FOUND`, what `perform` raises.
     """
-    require(actor, "reviewer")
+    require(actor, "conflict.approve")
 
     async def work(con: asyncpg.Connection, case: CaseFile) -> Refused | None:
         decision = case.decision
@@ -130,7 +130,7 @@ async def withdraw(
     Raises:
         SonsError: `FORBIDDEN`, `NOT_FOUND`, what `perform` raises.
     """
-    require(actor, "reviewer")
+    require(actor, "conflict.reconsider")
 
     async def work(con: asyncpg.Connection, case: CaseFile) -> None:
         approved = case.decision is not None and case.decision.approved_at is not None
@@ -156,7 +156,7 @@ async def execute(
     Raises:
         SonsError: `FORBIDDEN`, `NOT_FOUND`, what `perform` raises.
     """
-    require(actor, "reviewer")
+    require(actor, "conflict.execute")
 
     async def work(con: asyncpg.Connection, case: CaseFile) -> Refused | None:
         done = await carry_out(con, actor, case, law, at)
@@ -176,7 +176,7 @@ async def close(actor: Actor, conflict_id: UUID, at: datetime, key: Key, render:
     Raises:
         SonsError: `FORBIDDEN`, `NOT_FOUND`, what `perform` raises.
     """
-    require(actor, "reviewer")
+    require(actor, "conflict.close")
 
     async def work(con: asyncpg.Connection, case: CaseFile) -> None:
         await move(con, case, "closed")
@@ -193,7 +193,7 @@ async def reopen(
     Raises:
         SonsError: `FORBIDDEN`, `NOT_FOUND`, what `perform` raises.
     """
-    require(actor, "reviewer")
+    require(actor, "conflict.reopen")
 
     async def work(con: asyncpg.Connection, case: CaseFile) -> None:
         await _drop(con, actor, at, case, reason)

@@ -71,7 +71,7 @@ async def contest(
     Raises:
         SonsError: `FORBIDDEN`, `NOT_FOUND`, what `perform` raises.
     """
-    require(actor, *PARTIES)
+    require(actor, "conflict.contest")
 
     async def work(con: asyncpg.Connection) -> ConflictView | Refused:
         dossier = await load_dossier(con, actor, order_id, at, lock=True)
@@ -101,7 +101,7 @@ async def assign(
     Raises:
         SonsError: `FORBIDDEN`, `NOT_FOUND`, `INVALID_REQUEST` for a person who is no reviewer.
     """
-    require(actor, "reviewer")
+    require(actor, "conflict.assign")
 
     async def work(con: asyncpg.Connection, case: CaseFile) -> None:
         known = person_id is None or await con.fetchval(
@@ -127,7 +127,7 @@ async def ask_precisions(
     Raises:
         SonsError: `FORBIDDEN`, `NOT_FOUND`, what `perform` raises.
     """
-    require(actor, "reviewer")
+    require(actor, "question.ask")
 
     async def work(con: asyncpg.Connection, case: CaseFile) -> None:
         before = {q.side for q in case.questions if q.kind == "precisions" and q.withdrawn_at is None}
@@ -150,7 +150,7 @@ async def ask_choice(
     Raises:
         SonsError: `FORBIDDEN`, `NOT_FOUND`, what `perform` raises.
     """
-    require(actor, "reviewer")
+    require(actor, "question.ask")
 
     async def work(con: asyncpg.Connection, case: CaseFile) -> None:
         delay = delay_of(conflict_terms(law, case, at), "choice")
@@ -178,7 +178,7 @@ async def ask_opinion(
     Raises:
         SonsError: `FORBIDDEN`, `NOT_FOUND`, `INVALID_REQUEST` for an organisation that is no ARS.
     """
-    require(actor, "reviewer")
+    require(actor, "question.ask")
 
     async def work(con: asyncpg.Connection, case: CaseFile) -> Refused | None:
         if await con.fetchval("select kind from organisation where id = $1", ars_id) != "ars":
@@ -203,7 +203,7 @@ async def ask_correction(
     Raises:
         SonsError: `FORBIDDEN`, `NOT_FOUND`, `INVALID_REQUEST` for a question that is not of the case.
     """
-    require(actor, "reviewer")
+    require(actor, "question.ask")
 
     async def work(con: asyncpg.Connection, case: CaseFile) -> None:
         of = next((q for q in case.questions if q.id == asked.of_question and q.answered_at), None)
@@ -226,7 +226,7 @@ async def withdraw_question(
     Raises:
         SonsError: `FORBIDDEN`, `NOT_FOUND` for a question that is not of the case.
     """
-    require(actor, "reviewer")
+    require(actor, "question.withdraw")
 
     async def work(con: asyncpg.Connection, case: CaseFile) -> Refused | None:
         question = _of_case(case, question_id)
@@ -253,7 +253,7 @@ async def answer(
         SonsError: `FORBIDDEN`, `NOT_FOUND` for a question of another organisation, `INVALID_REQUEST` for a
             position that the question does not have.
     """
-    require(actor, *PARTIES, "ars")
+    require(actor, "question.answer")
 
     async def work(con: asyncpg.Connection) -> ConflictView | Refused:
         await lock_answers(con, conflict_id)

@@ -69,7 +69,7 @@ async def ask_correction(
     Raises:
         SonsError: `FORBIDDEN`, `NOT_FOUND`, and those of `perform`.
     """
-    require(actor, "reviewer")
+    require(actor, "correction.ask")
 
     async def work(con: asyncpg.Connection) -> CorrectionView | Refused:
         dossier = await load_dossier(con, actor, order_id, at, lock=True)
@@ -135,7 +135,7 @@ async def answer_correction(
     Raises:
         SonsError: `FORBIDDEN`, `NOT_FOUND`, `INVALID_REQUEST`, and those of `perform`.
     """
-    require(actor, "editor", "distributor")
+    require(actor, "correction.answer")
 
     async def work(con: asyncpg.Connection) -> CorrectionView | Refused:
         dossier = await load_dossier(con, actor, order_id, at, lock=True)

@@ -56,7 +56,7 @@ async def submit(
         SonsError: `FORBIDDEN`, `NOT_FOUND` for another organisation, `INVALID_REQUEST` for a file that
             contradicts itself or names somebody who is no member; what `perform` raises.
     """
-    require(actor, *SUPPLIER_ROLES)
+    require(actor, "enrolment.submit")
     _check(file)
 
     async def work(con: asyncpg.Connection) -> SupplierView | Refused:
@@ -120,7 +120,7 @@ async def _decide(
     key: Key,
     render: Render,
 ) -> Answer:
-    require(actor, *DECIDERS)
+    require(actor, "enrolment.decide")
 
     async def work(con: asyncpg.Connection) -> SupplierView | Refused:
         await lock_supplier(con, supplier_id)

@@ -59,7 +59,7 @@ async def export(actor: Actor, conflict: UUID | str, law: Law, at: datetime) -> 
     Raises:
         SonsError: `FORBIDDEN`; `NOT_FOUND`.
     """
-    require(actor, *READERS)
+    require(actor, "evidence.export")
     async with transaction(actor.context, isolation="repeatable_read") as con:
         dossier = await read_dossier(con, actor, conflict, at, law.digest)
         await journal.record(

@@ -106,7 +106,7 @@ async def explain(actor: Actor, question: Question, law: Law, at: datetime) -> E
         SonsError: `FORBIDDEN`; `INVALID_REQUEST` for an unknown vague or mode, or a day that does not go with
             it; `NOT_FOUND`, the same for an unknown ESSMS, another's, and an order that does not name it.
     """
-    require(actor, *READERS)
+    require(actor, "explanation.read")
     _check(question, law)
     async with transaction(actor.context, isolation="repeatable_read", read_only=True) as con:
         chain = await read_chain(con, question.finess, question.vague)

@@ -155,7 +155,7 @@ async def difference(
     Raises:
         SonsError: `FORBIDDEN`; `INVALID_REQUEST` unless both stocks are loaded.
     """
-    require(actor, "reviewer", "payer", "pilot", "admin", "og")
+    require(actor, "extraction.compare")
     async with transaction(actor.context, read_only=True) as con:
         await require_stocks(con, earlier=earlier, later=later)
         every = await changes_between(con, earlier, later)

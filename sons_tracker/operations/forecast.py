@@ -169,7 +169,7 @@ async def forecast(
     Raises:
         SonsError: `FORBIDDEN`.
     """
-    require(actor, *READERS)
+    require(actor, "forecast.read")
     wanted = tuple(name for name in DIMENSIONS if name in by)
     sums = ", ".join(
         f"coalesce(sum(cents) filter (where measure = '{name}'), 0)::bigint as {name}" for name in MEASURES

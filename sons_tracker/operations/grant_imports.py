@@ -123,7 +123,7 @@ async def list_grant_imports(
     Raises:
         SonsError: `FORBIDDEN` unless the actor is of an agency.
     """
-    require(actor, *READERS)
+    require(actor, "grant_import.read")
     async with transaction(actor.context, read_only=True) as con:
         rows = await con.fetch(
             _IMPORT + "where $1::timestamptz is null or (imported_at, id) < ($1, $2::uuid)"
@@ -150,7 +150,7 @@ async def list_anomalies(
     Raises:
         SonsError: `FORBIDDEN` unless the actor is of an agency; `NOT_FOUND`.
     """
-    require(actor, *READERS)
+    require(actor, "grant_import.read")
     async with transaction(actor.context, read_only=True) as con:
         of = await con.fetchrow(_IMPORT + "where id = $1", import_id)
         if of is None:

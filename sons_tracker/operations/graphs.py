@@ -134,7 +134,7 @@ async def conflict_graph(
     Raises:
         SonsError: `FORBIDDEN`; `NOT_FOUND`, the same for an unknown case, another's, and an unknown end.
     """
-    require(actor, *READERS)
+    require(actor, "graph.read")
     async with transaction(actor.context, isolation="repeatable_read", read_only=True) as con:
         case = await view_conflict(con, actor, conflict, at)
         graph = await read_graph(con, case, at)

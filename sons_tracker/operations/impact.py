@@ -110,7 +110,7 @@ async def impact(actor: Actor, before: Law, after: Law, at: datetime, tell: Tell
         SonsError: `FORBIDDEN` unless the actor is an administrator; `INVALID_LAW` when `after` has lost the
             dispositif of an open order.
     """
-    require(actor, "admin")
+    require(actor, "law.measure")
     tally = Tally(0, 0, Counter())
     calendar = calendar_of(after, at)
     async with transaction(actor.context, isolation="repeatable_read", read_only=True) as con:

@@ -61,7 +61,7 @@ async def resolve_lot(actor: Actor, text: str) -> UUID:
     Raises:
         SonsError: `FORBIDDEN`, `NOT_FOUND`.
     """
-    require(actor, *READERS)
+    require(actor, "lot.read")
     async with transaction(actor.context, read_only=True) as con:
         found: UUID | None = await con.fetchval(
             "select id from lot where number = $1 or id::text = lower($1)", text
@@ -77,7 +77,7 @@ async def find_lot(actor: Actor, lot_id: UUID) -> LotView:
     Raises:
         SonsError: `FORBIDDEN`, `NOT_FOUND`.
     """
-    require(actor, *READERS)
+    require(actor, "lot.read")
     async with transaction(actor.context, read_only=True) as con:
         return lot_view(await read_lot(con, lot_id), actor)
 
@@ -98,7 +98,7 @@ async def list_lots(
     Raises:
         SonsError: `FORBIDDEN`.
     """
-    require(actor, *READERS)
+    require(actor, "lot.read")
     async with transaction(actor.context, read_only=True) as con:
         rows = await con.fetch(
             LOT + "where ($1::text is null or l.state = $1)"
@@ -132,7 +132,7 @@ async def list_lines(actor: Actor, lot_id: UUID, after: int, limit: int) -> tupl
     Raises:
         SonsError: `FORBIDDEN`, `NOT_FOUND`.
     """
-    require(actor, *READERS)
+    require(actor, "lot.read")
     async with transaction(actor.context, read_only=True) as con:
         await read_lot(con, lot_id)
         rows = await con.fetch(_LINES, lot_id, after, limit)
@@ -153,7 +153,7 @@ async def export(actor: Actor, lot_id: UUID, form: str, at: datetime) -> LotFile
     Raises:
         SonsError: `FORBIDDEN`, `NOT_FOUND`; `ACTION_REFUSED` when the lot is not approved.
     """
-    require(actor, "payer")
+    require(actor, "lot.export")
     async with transaction(actor.context) as con:
         lot = await read_lot(con, lot_id)
         action = next(one for one in lot_view(lot, actor).actions if one.code == "export_lot")

@@ -38,7 +38,7 @@ async def prepare(
     Raises:
         SonsError: `FORBIDDEN`; `NOT_FOUND` for a payment that does not exist; those of `perform`.
     """
-    require(actor, "payer")
+    require(actor, "lot.prepare")
 
     async def work(con: asyncpg.Connection) -> LotView | Refused:
         candidates = await lock_candidates(con, payments)
@@ -122,7 +122,7 @@ async def approve(actor: Actor, lot_id: UUID, at: datetime, key: Key, render: Re
     Raises:
         SonsError: `FORBIDDEN`, `NOT_FOUND`, those of `perform`.
     """
-    require(actor, "payer")
+    require(actor, "lot.approve")
 
     async def work(con: asyncpg.Connection) -> LotView | Refused:
         row = await lock_lot(con, lot_id)
@@ -169,7 +169,7 @@ async def drop(actor: Actor, lot_id: UUID, reason: str, at: datetime, key: Key, 
     Raises:
         SonsError: `FORBIDDEN`, `NOT_FOUND`, those of `perform`.
     """
-    require(actor, "payer")
+    require(actor, "lot.drop")
 
     async def work(con: asyncpg.Connection) -> LotView | Refused:
         row = await lock_lot(con, lot_id)

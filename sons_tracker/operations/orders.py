@@ -60,7 +60,7 @@ async def submit(
         SonsError: `FORBIDDEN`, `INVALID_REQUEST`, `IDEMPOTENCY_MISMATCH`, `IDEMPOTENCY_IN_FLIGHT`,
             `UNAVAILABLE`. A refusal by the rules is an answer, not an error.
     """
-    require(actor, "editor", "distributor")
+    require(actor, "order.deposit")
     check_request(request, law, at)
     async with transaction(actor.context) as con:
         kept = await open_key(con, actor, key)

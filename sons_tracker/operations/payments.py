@@ -84,7 +84,7 @@ async def represent(
     Raises:
         SonsError: `FORBIDDEN`, `NOT_FOUND`, those of `perform`.
     """
-    require(actor, "payer")
+    require(actor, "payment.represent")
 
     async def work(con: asyncpg.Connection) -> PaymentView | Refused:
         found = await lock_candidates(con, [payment_id])

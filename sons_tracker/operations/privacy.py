@@ -52,7 +52,7 @@ async def find(actor: Actor, said: str) -> UUID:
     Raises:
         SonsError: `FORBIDDEN`; `NOT_FOUND`.
     """
-    require(actor, "admin")
+    require(actor, "person.read")
     async with transaction(actor.context, read_only=True) as con:
         found: UUID | None = await con.fetchval(
             "select id from person where id::text = lower($1) or lower(email) = lower($1) limit 1",
@@ -69,7 +69,7 @@ async def export(actor: Actor, at: datetime, person_id: UUID) -> Kept:
     Raises:
         SonsError: `FORBIDDEN`; `NOT_FOUND`.
     """
-    require(actor, "admin")
+    require(actor, "person.read")
     rows: dict[str, list[dict[str, Any]]] = {}
     async with transaction(actor.context, isolation="repeatable_read") as con:
         for one in await con.fetch(_STATEMENTS):
@@ -93,7 +93,7 @@ async def rectify(
         SonsError: `FORBIDDEN`; `INVALID_REQUEST` with every fault; `NOT_FOUND`; `CONFLICT` when another
             person has this address.
     """
-    require(actor, "admin")
+    require(actor, "person.rectify")
     given = {"name": _name(name), "email": None if email is None else email.strip().lower()}
     if faults := _faults(given):
         raise SonsError(ErrorCode.INVALID_REQUEST, " ".join(one.message for one in faults), faults)

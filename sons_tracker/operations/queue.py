@@ -87,7 +87,7 @@ async def read_queue(
     Raises:
         SonsError: `FORBIDDEN`; `INVALID_REQUEST` for a couloir or a region that does not exist.
     """
-    require(actor, *READERS)
+    require(actor, "queue.read")
     scales = Scales(law, at)
     given = arguments(narrowed, law, at)
     async with transaction(actor.context, isolation="repeatable_read", read_only=True) as con:

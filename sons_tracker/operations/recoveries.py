@@ -98,7 +98,7 @@ async def issue(
     Raises:
         SonsError: `FORBIDDEN`, `NOT_FOUND`, those of `perform`.
     """
-    require(actor, "payer")
+    require(actor, "recovery.issue")
 
     async def work(con: asyncpg.Connection) -> RecoveryView | Refused:
         row = await lock_recovery(con, actor, recovery_id)
@@ -160,7 +160,7 @@ async def record_repayment(
     Raises:
         SonsError: `FORBIDDEN`, `NOT_FOUND`, those of `perform`.
     """
-    require(actor, "payer")
+    require(actor, "recovery.repay")
 
     async def work(con: asyncpg.Connection) -> RecoveryView | Refused:
         row = await lock_recovery(con, actor, recovery_id)
@@ -233,7 +233,7 @@ async def add_step(
     Raises:
         SonsError: `FORBIDDEN`, `NOT_FOUND`, those of `perform`.
     """
-    require(actor, "payer")
+    require(actor, "recovery.follow")
 
     async def work(con: asyncpg.Connection) -> RecoveryView | Refused:
         row = await lock_recovery(con, actor, recovery_id)

@@ -130,7 +130,7 @@ async def import_register(
             cannot be read; `INVALID_DATE` when the date of extraction is missing or contradicted;
             `INVALID_REQUEST` for a partial import of another register than the grants.
     """
-    require(actor, "admin")
+    require(actor, "register.import")
     file, digest = await asyncio.gather(
         asyncio.to_thread(recognise, path, kind, nomenclature), asyncio.to_thread(sha256_of, path)
     )

@@ -80,7 +80,7 @@ async def reserve(
     Raises:
         SonsError: `FORBIDDEN`, `INVALID_REQUEST`; what `perform` raises.
     """
-    require(actor, *_SUPPLIERS)
+    require(actor, "reservation.make")
     as_order = request.as_order(at)
     check_request(as_order, law, at)
     _, vague = dispositif_of(law, request.dispositif)
@@ -119,7 +119,7 @@ async def renew(
     Raises:
         SonsError: `FORBIDDEN`, `NOT_FOUND`; what `perform` raises.
     """
-    require(actor, *_SUPPLIERS)
+    require(actor, "reservation.renew")
 
     async def work(con: asyncpg.Connection) -> ReservationView | Refused:
         view = await _held(con, actor, reservation_id, law, at)
@@ -161,7 +161,7 @@ async def drop(
     Raises:
         SonsError: `FORBIDDEN`, `NOT_FOUND`; what `perform` raises.
     """
-    require(actor, *_SUPPLIERS)
+    require(actor, "reservation.drop")
 
     async def work(con: asyncpg.Connection) -> ReservationView | Refused:
         view = await _held(con, actor, reservation_id, law, at)

@@ -64,7 +64,7 @@ async def settle_review(
         SonsError: `FORBIDDEN`, `NOT_FOUND`, `INVALID_REQUEST` when the rules are not exactly the open ones,
             and those of `perform`.
     """
-    require(actor, "reviewer")
+    require(actor, "order.review")
 
     async def work(con: asyncpg.Connection) -> Settled | Refused:
         dossier = await load_dossier(con, actor, order_id, at, lock=True)
@@ -123,7 +123,7 @@ async def settle_advance(
     Raises:
         SonsError: `FORBIDDEN`, `NOT_FOUND`, and those of `perform`.
     """
-    require(actor, "reviewer")
+    require(actor, "advance.settle")
 
     async def work(con: asyncpg.Connection) -> Settled | Refused:
         dossier = await load_dossier(con, actor, order_id, at, lock=True)

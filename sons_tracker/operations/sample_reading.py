@@ -65,7 +65,7 @@ async def list_samples(actor: Actor, after: tuple[datetime, UUID] | None, limit:
     Raises:
         SonsError: `FORBIDDEN`.
     """
-    require(actor, *READERS)
+    require(actor, "sample.read")
     async with transaction(actor.context, read_only=True) as con:
         rows = await con.fetch(
             "select * from sample where $1::timestamptz is null or (drawn_at, id) < ($1, $2::uuid)"
@@ -84,7 +84,7 @@ async def find_sample(actor: Actor, sample: UUID | str) -> SampleView:
     Raises:
         SonsError: `FORBIDDEN`, `NOT_FOUND`.
     """
-    require(actor, *READERS)
+    require(actor, "sample.read")
     async with transaction(actor.context, read_only=True) as con:
         return await read_sample(con, sample)
 
@@ -103,7 +103,7 @@ async def list_lines(actor: Actor, sample_id: UUID, after: int, limit: int) -> t
     Raises:
         SonsError: `FORBIDDEN`, `NOT_FOUND`.
     """
-    require(actor, *READERS)
+    require(actor, "sample.read")
     async with transaction(actor.context, read_only=True) as con:
         await read_sample(con, sample_id)
         rows = await con.fetch(

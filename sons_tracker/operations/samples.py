@@ -104,7 +104,7 @@ async def draw_sample(
         SonsError: `FORBIDDEN`; `INVALID_REQUEST` for an unknown couloir, a time to come, or a size below the
             number of strata that must have one each; those of `perform`.
     """
-    require(actor, "reviewer")
+    require(actor, "sample.draw")
     if criteria.until > at:
         problem = "Un échantillon se tire de ce qui est déjà payé : cet instant est à venir."
         raise SonsError(ErrorCode.INVALID_REQUEST, problem, (Fault("$.until", problem),))
@@ -153,7 +153,7 @@ async def redraw(actor: Actor, sample_id: UUID, law: Law) -> Redraw:
     Raises:
         SonsError: `FORBIDDEN`, `NOT_FOUND`.
     """
-    require(actor, "reviewer", "payer", "pilot", "admin")
+    require(actor, "sample.read")
     async with transaction(actor.context, isolation="repeatable_read", read_only=True) as con:
         kept = await read_sample(con, sample_id)
         criteria = Criteria.from_json(kept.criteria)

@@ -43,7 +43,7 @@ async def list_views(actor: Actor) -> tuple[SavedView, ...]:
     Raises:
         SonsError: `FORBIDDEN`.
     """
-    require(actor, *READERS)
+    require(actor, "saved_view.read")
     async with transaction(actor.context, read_only=True) as con:
         rows = await con.fetch(
             f"select id, name, filters, saved_at from saved_view where {_MINE} order by name",  # noqa: S608 # nosec B608 # constants
@@ -59,7 +59,7 @@ async def find_view(actor: Actor, name: str) -> SavedView:
     Raises:
         SonsError: `FORBIDDEN`; `NOT_FOUND`, the same for an unknown name and for another person's view.
     """
-    require(actor, *READERS)
+    require(actor, "saved_view.read")
     async with transaction(actor.context, read_only=True) as con:
         row = await _find(con, actor, name)
     if row is None:
@@ -75,7 +75,7 @@ async def save_view(
     Raises:
         SonsError: `FORBIDDEN`, those of `perform`.
     """
-    require(actor, *READERS)
+    require(actor, "saved_view.manage")
 
     async def work(con: asyncpg.Connection) -> SavedView | Refused:
         # two saves of one name at once: the second replaces what the first made
@@ -121,7 +121,7 @@ async def remove_view(actor: Actor, name: str, at: datetime, key: Key, render: R
     Raises:
         SonsError: `FORBIDDEN`, `NOT_FOUND`, those of `perform`.
     """
-    require(actor, *READERS)
+    require(actor, "saved_view.manage")
 
     async def work(con: asyncpg.Connection) -> SavedView | Refused:
         row = await _find(con, actor, name)

@@ -149,7 +149,7 @@ async def current_head(actor: Actor) -> Head:
     Raises:
         SonsError: `FORBIDDEN`.
     """
-    require(actor, "pilot", "admin")
+    require(actor, "journal.export")
     async with transaction(actor.context, read_only=True) as con:
         return await _head(con)
 
@@ -262,7 +262,7 @@ async def export(actor: Actor, write: Callable[[str], object]) -> Head:
     Raises:
         SonsError: `FORBIDDEN`; what `write` raises.
     """
-    require(actor, "pilot", "admin")
+    require(actor, "journal.export")
     async with transaction(actor.context, isolation="repeatable_read", read_only=True) as con:
         head = await _head(con)
         published = await con.fetch(

@@ -65,7 +65,7 @@ async def request_solde(
         SonsError: `FORBIDDEN`, `NOT_FOUND`, `INVALID_REQUEST`, `INVALID_IDENTIFIER`, `OUTSIDE_COVERAGE`, and
             those of `perform`.
     """
-    require(actor, "editor", "distributor")
+    require(actor, "solde.request")
 
     async def work(con: asyncpg.Connection) -> RequestView | Refused:
         dossier = await load_dossier(con, actor, order_id, at, lock=True)
@@ -119,7 +119,7 @@ async def refile_solde(
     Raises:
         SonsError: as `request_solde`.
     """
-    require(actor, "editor", "distributor")
+    require(actor, "solde.request")
 
     async def work(con: asyncpg.Connection) -> RequestView | Refused:
         dossier = await load_dossier(con, actor, order_id, at, lock=True)
@@ -169,7 +169,7 @@ async def validate_solde(
     Raises:
         SonsError: `FORBIDDEN`, `NOT_FOUND`, and those of `perform`.
     """
-    require(actor, "reviewer")
+    require(actor, "request.validate")
 
     async def work(con: asyncpg.Connection) -> RequestView | Refused:
         dossier = await load_dossier(con, actor, order_id, at, lock=True)

@@ -131,7 +131,7 @@ async def list_successions(
     limit: int,
 ) -> SuccessionPage:
     """The successions that the actor may see: the agencies all, an OG those of its own establishments."""
-    require(actor, "reviewer", "payer", "pilot", "admin", "og")
+    require(actor, "succession.read")
     async with transaction(actor.context, read_only=True) as con:
         rows = await con.fetch(
             f"{_SELECT} where ($1::text is null or state = $1) and ($2::text is null or kind = $2)"
@@ -166,7 +166,7 @@ async def settle_succession(
     Raises:
         SonsError: `FORBIDDEN`, `NOT_FOUND`, `INVALID_REQUEST` without a reason, and those of `perform`.
     """
-    require(actor, "reviewer")
+    require(actor, "succession.settle")
     if not reason.strip() or len(reason) > LONGEST_REASON:
         message = f"Une décision se motive, en {LONGEST_REASON} caractères au plus."
         raise SonsError(ErrorCode.INVALID_REQUEST, message, (Fault("reason", message),))

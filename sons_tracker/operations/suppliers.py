@@ -55,7 +55,7 @@ async def list_suppliers(
     Raises:
         SonsError: `FORBIDDEN` for who is no agent.
     """
-    require(actor, *AGENTS)
+    require(actor, "supplier.list")
     async with transaction(actor.context, read_only=True) as con:
         rows = await con.fetch(_PAGE, after, limit + 1, at, state)
         known = await enrolments_of(con, [row["id"] for row in rows], at)

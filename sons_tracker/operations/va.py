@@ -97,7 +97,7 @@ async def prepare_va(
     Raises:
         SonsError: `FORBIDDEN`, `NOT_FOUND`, and those of `perform`.
     """
-    require(actor, "editor", "distributor")
+    require(actor, "va.prepare")
 
     async def work(con: asyncpg.Connection) -> VaView | Refused:
         dossier = await load_dossier(con, actor, order_id, at, lock=True)
@@ -137,7 +137,7 @@ async def sign_va(
         SonsError: `FORBIDDEN`; `NOT_FOUND`, the same for another OG's order; `INVALID_REQUEST` for another
             sentence of consent; those of `perform`.
     """
-    require(actor, "og")
+    require(actor, "va.sign")
     check_consent(signer, VA_CONSENT)
 
     async def work(con: asyncpg.Connection) -> VaView | Refused:
