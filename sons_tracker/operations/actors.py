@@ -98,6 +98,11 @@ def require(actor: Actor, *names: str) -> Reach | None:
     return found
 
 
+def allowed(actor: Actor, action: str) -> bool:
+    """Whether the actor has an action, however far."""
+    return rights.reach(actor.role, action) is not None
+
+
 def sees_all(actor: Actor, action: str) -> bool:
     """Whether the actor's role reaches every object with this action, and not only what concerns it."""
     return rights.reach(actor.role, action) is Reach.ALL
