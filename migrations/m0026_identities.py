@@ -28,8 +28,8 @@ create table sons.identity (
 create index identity_person on sons.identity (person_id, linked_at, id);
 
 -- `signature_kind`: what a signature given in this session is in the list of R17. `auth_time`: when the
--- provider says that the person was there. `finess_check`: the FINESS juridiques that the provider gave,
--- beside that of the OG; it is noted, and never a condition.
+-- provider says that the person was there. `token_id`: the name of the identity token (jti).
+-- `finess_juridiques`: where the provider says that the person works; often empty, and never a condition.
 create table sons.session_proof (
   session_id uuid not null,
   person_id uuid not null,
@@ -43,13 +43,13 @@ create table sons.session_proof (
   acr text,
   auth_time timestamptz,
   token_id text,
-  finess_check text not null,
+  finess_juridiques text[] not null,
   constraint session_proof_pkey primary key (session_id),
   constraint session_proof_membership_fkey foreign key (person_id, organisation_id, role)
     references sons.membership (person_id, organisation_id, role),
   constraint session_proof_signature_kind_known check (signature_kind in ('psc', 'eidas_simple')),
-  constraint session_proof_finess_check_known
-    check (finess_check in ('matches', 'differs', 'absent', 'not_applicable')),
+  constraint session_proof_finess_form
+    check (array_to_string(finess_juridiques, ' ', '') ~ '^(([0-9]{2}|2[AB])[0-9]{7} ?)*$'),
   constraint session_proof_named check (btrim(provider) <> '' and btrim(issuer) <> ''
     and btrim(subject) <> '' and btrim(name_id) <> '' and btrim(acr) <> '' and btrim(token_id) <> '')
 );

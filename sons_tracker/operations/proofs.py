@@ -22,6 +22,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from sons_tracker.errors import ErrorCode, Fault, SonsError
+from sons_tracker.identity_providers import IdentityProvider
 from sons_tracker.settings import Settings
 
 SHORTEST_PASSWORD, LONGEST_PASSWORD = 12, 128
@@ -35,12 +36,13 @@ _ARGON = ThreadPoolExecutor(max_workers=2, thread_name_prefix="argon2")
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """What local accounts need of the settings: the keys, and how long a session lives."""
+    """What accounts need of the settings: the keys, how long a session lives, who may vouch for a person."""
 
     keys: MultiFernet = field(repr=False)
     digest_key: bytes = field(repr=False)
     idle: timedelta
     life: timedelta
+    providers: tuple[IdentityProvider, ...]
 
     @classmethod
     def of(cls, settings: Settings) -> Door:
@@ -57,7 +59,13 @@ class Door:
             )
         names = settings.account_key.split(",")
         keys = MultiFernet([Fernet(name) for name in names])
-        return cls(keys, names[0].encode(), settings.session_idle, settings.session_life)
+        return cls(
+            keys,
+            names[0].encode(),
+            settings.session_idle,
+            settings.session_life,
+            settings.identity_providers,
+        )
 
     def digest(self, text: str) -> bytes:
         """An account or an address as it is kept: without the key, not even a guess can be checked."""

@@ -1,6 +1,6 @@
 """Whom a provider of OpenID Connect vouches for, and what it said of a session (migration 0026)."""
 
-from piccolo.columns import UUID, Text, Timestamptz
+from piccolo.columns import UUID, Array, Text, Timestamptz
 from piccolo.table import Table
 
 
@@ -29,4 +29,4 @@ class SessionProof(Table, tablename="session_proof", schema="sons"):
     acr = Text(default=None, null=True)
     auth_time = Timestamptz(default=None, null=True)
     token_id = Text(default=None, null=True)
-    finess_check = Text(default=None)
+    finess_juridiques = Array(base_column=Text(), default=None)
