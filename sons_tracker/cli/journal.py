@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -69,14 +70,28 @@ def head(
 @app.command("export")
 def export(
     file: Annotated[Path, typer.Argument(metavar="FICHIER", help="Le fichier à écrire ; il est remplacé.")],
+    texts: Annotated[
+        Path | None,
+        typer.Option(metavar="TEXTES", help="Écrit aussi, à part, ce que des personnes ont écrit."),
+    ] = None,
     as_json: Json = False,
 ) -> int:
-    """Écrit le journal scellé, une écriture par ligne, pour qui veut le vérifier ailleurs."""
-    exported = run(_export(file))
-    data = {"file": str(file), "bytes": file.stat().st_size, "head": _head(exported)}
+    """Écrit le journal scellé, une écriture par ligne, pour qui veut le vérifier ailleurs.
+
+    De ce que des personnes ont écrit, il porte l'empreinte ; « --texts » met les mots dans un second fichier.
+    """
+    exported = run(_export(file, texts))
+    data = {
+        "file": str(file),
+        "bytes": file.stat().st_size,
+        "texts": None if texts is None else str(texts),
+        "head": _head(exported),
+    }
 
     def render(console: Console) -> None:
         console.print(f"{count_fr(exported.seq, 'écriture exportée', 'écritures exportées')} dans {file}.")
+        if texts is not None:
+            console.print(f"Les textes sont dans {texts} : le garder à part, ils peuvent être à effacer.")
         _show(console, exported)
 
     emit(data, as_json, render)
@@ -90,18 +105,24 @@ def verify(
         list[Path] | None,
         typer.Option("--head", metavar="TÊTES", help="Un fichier de têtes publiées ; répétable."),
     ] = None,
+    texts: Annotated[
+        Path | None, typer.Option(metavar="TEXTES", help="Le fichier des textes, écrit avec l'export.")
+    ] = None,
     as_json: Json = False,
 ) -> int:
     """Vérifie un export, sans base de données ni réseau ; « verify_journal.py » le fait seul aussi."""
     paths = [str(existing_file(path)) for path in (file, *(heads or ()))]
+    beside = None if texts is None else str(existing_file(texts))
     try:
-        report = verify_journal.verify_files(paths[0], paths[1:])
+        report = verify_journal.verify_files(paths[0], paths[1:], beside)
     except (verify_journal.MalformedError, OSError) as error:
         raise SonsError(ErrorCode.INVALID_FILE, f"« {file} » ne se vérifie pas : {error}") from None
     data = {
         "rows": report.rows,
         "head": report.head,
         "heads_checked": report.heads_checked,
+        "texts_checked": report.texts_checked,
+        "texts_erased": report.texts_erased,
         "problem_count": report.problem_count,
         "problems": report.problems,
     }
@@ -112,6 +133,9 @@ def verify(
             "Dernier sceau": report.head,
             "Têtes rapprochées": str(report.heads_checked),
         }
+        if beside is not None:
+            rows["Textes vérifiés"] = str(report.texts_checked)
+            rows["Textes effacés"] = str(report.texts_erased)
         console.print(sheet(rows))
         for sentence in report.problems:
             console.print(f"– {sentence}")
@@ -157,17 +181,25 @@ async def _publish() -> tuple[Head, tuple[Published, ...]]:
         return current, published
 
 
-async def _export(file: Path) -> Head:
+async def _export(file: Path, texts: Path | None) -> Head:
     from sons_tracker.operations import sealing
     from sons_tracker.operations.actors import LOCAL_ADMIN
 
-    # Written beside and moved at the end: a file of that name is always a whole export.
+    with contextlib.ExitStack() as written:
+        write = written.enter_context(_whole(file))
+        write_text = None if texts is None else written.enter_context(_whole(texts))
+        async with instance():
+            await sealing.seal_all()
+            return await sealing.export(LOCAL_ADMIN, write, write_text)
+
+
+@contextlib.contextmanager
+def _whole(file: Path) -> Iterator[Callable[[str], object]]:
+    """Writes beside `file` and moves there at the end: a file of that name is always a whole one."""
     partial = file.with_name(f".{file.name}.{os.getpid()}")
     try:
         with partial.open("w", encoding="utf-8", newline="\n") as written:
-            async with instance():
-                await sealing.seal_all()
-                head = await sealing.export(LOCAL_ADMIN, written.write)
+            yield written.write
         partial.replace(file)
     except OSError as error:
         raise SonsError(
@@ -176,7 +208,6 @@ async def _export(file: Path) -> Head:
     finally:
         with contextlib.suppress(OSError):
             partial.unlink()
-    return head
 
 
 def _head(found: Head) -> dict[str, Any]:

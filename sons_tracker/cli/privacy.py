@@ -1,4 +1,4 @@
-"""Personal data from the terminal: give a person what is kept about them, correct it."""
+"""Personal data from the terminal: give a person what is kept about them, correct it, erase their words."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from rich.console import Console
 
 from sons_tracker.cli.frame import Json, emit, instance, run
 from sons_tracker.cli.french import Cli
+from sons_tracker.rules.french import count_fr
 
-app = Cli(help="Données personnelles : remettre ce qui est conservé d'une personne, le rectifier.")
+app = Cli(help="Données personnelles : remettre ce qui est conservé d'une personne, rectifier, effacer.")
 _Person = Annotated[
     str, typer.Argument(metavar="PERSONNE", help="Identifiant de la personne, ou son adresse électronique.")
 ]
@@ -18,7 +19,7 @@ _Person = Annotated[
 
 @app.callback()
 def group() -> None:
-    """Données personnelles : remettre ce qui est conservé d'une personne, le rectifier."""
+    """Données personnelles : remettre ce qui est conservé d'une personne, rectifier, effacer."""
 
 
 @app.command()
@@ -62,3 +63,27 @@ def rectify(
     words = {"name": "nom", "email": "adresse électronique"}
     said = f"Rectifié : {', '.join(words[one] for one in changed)}." if changed else "Rien n'était à changer."
     emit({"changed": changed}, as_json, lambda console: console.print(said))
+
+
+@app.command("erase-text")
+def erase_text(
+    entry: Annotated[
+        int, typer.Argument(metavar="ÉCRITURE", help="Numéro de l'écriture du journal (« id »).")
+    ],
+    reason: Annotated[str, typer.Option(metavar="RAISON", help="Pourquoi ; elle est inscrite au journal.")],
+    as_json: Json = False,
+) -> None:
+    """Efface pour toujours ce qu'une personne a écrit dans un acte ; l'écriture du journal reste, scellée."""
+    from sons_tracker.operations import clock, journal_texts
+    from sons_tracker.operations.actors import LOCAL_ADMIN
+
+    async def work() -> int:
+        async with instance():
+            return await journal_texts.erase(LOCAL_ADMIN, await clock.now(), entry, reason)
+
+    erased = run(work())
+    emit(
+        {"journal_id": entry, "erased": erased},
+        as_json,
+        lambda console: console.print(f"{count_fr(erased, 'texte effacé', 'textes effacés')}."),
+    )

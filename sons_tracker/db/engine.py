@@ -126,7 +126,15 @@ _pool: asyncpg.Pool | None = None
 def _encode_jsonb(value: object) -> bytes:
     if isinstance(value, str):
         raise TypeError("a jsonb value is given as an object; text would be encoded twice")
-    return b"\x01" + msgspec.json.encode(value)  # 1 is the version of jsonb's binary format
+    # 1 is the version of jsonb's binary format
+    return b"\x01" + msgspec.json.encode(value, enc_hook=_as_text)
+
+
+def _as_text(value: object) -> str:
+    """A string of a subclass is a string; msgspec takes none but its own."""
+    if isinstance(value, str):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} has no place in a jsonb value")
 
 
 async def prepare_connection(con: asyncpg.Connection) -> None:

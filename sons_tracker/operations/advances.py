@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 
 import asyncpg
 
+from sons_tracker.db.journal import Said
 from sons_tracker.operations.actors import Actor, require
 from sons_tracker.operations.acts import Refused, perform, tell
 from sons_tracker.operations.dossier import load_dossier
@@ -126,7 +127,7 @@ async def validate_advance(
         payment = dossier.payment("advance")
         facts: dict[str, Any] = {"request_id": str(request_id)}
         if held:
-            facts |= {"settled_rules": sorted({v.rule for v in held}), "reason": reason}
+            facts |= {"settled_rules": sorted({v.rule for v in held}), "reason": Said(reason)}
         if payment is not None and due:
             await con.execute(
                 "update payment set state = 'due', due_ttc_cents = $2, due_at = $3 where id = $1",
@@ -175,7 +176,7 @@ async def refuse_request(
         )
         if dossier.correction is not None and dossier.correction.request_id == request_id:
             await _close_unanswered(con, actor, at, dossier.correction.id)
-        facts = {"request_id": str(request_id), "reason": reason, "reasons": [reason]}
+        facts = {"request_id": str(request_id), "reason": Said(reason), "reasons": [Said(reason)]}
         await tell(con, actor, at, f"{kind}.inadmissible", dossier, facts)
         if kind == "solde":
             await refused_after_cloture(con, actor, at, dossier)

@@ -16,6 +16,7 @@ from uuid import UUID, uuid4
 import asyncpg
 
 from sons_tracker.db.engine import transaction
+from sons_tracker.db.journal import Said
 from sons_tracker.errors import ErrorCode, SonsError
 from sons_tracker.operations.actors import Actor, require
 from sons_tracker.operations.acts import Refused, perform, tell
@@ -28,7 +29,7 @@ from sons_tracker.rules.declarations import AMENDMENT_CONSENT, amendment_text
 from sons_tracker.rules.deeds import order_actions, reasons
 from sons_tracker.rules.dossier import Dossier, DossierAmendment
 from sons_tracker.rules.life_endings import removal_reasons
-from sons_tracker.rules.lifecycle import AMENDMENT_WORDS, PARTIES
+from sons_tracker.rules.lifecycle import AMENDMENT_WORDS
 from sons_tracker.rules.texts import Law
 
 _ACTIONS = ("agree_amendment", "refuse_amendment", "withdraw_amendment")
@@ -238,6 +239,7 @@ async def find_amendments(actor: Actor, order_id: UUID, law: Law, at: datetime) 
     Raises:
         SonsError: `NOT_FOUND`, the same for an unknown order and for another organisation's.
     """
+    require(actor, "amendment.read")
     async with transaction(actor.context, read_only=True) as con:
         return await _load_all(con, actor, order_id, law, at)
 
@@ -250,6 +252,7 @@ async def find_amendment(
     Raises:
         SonsError: `NOT_FOUND`.
     """
+    require(actor, "amendment.read")
     async with transaction(actor.context, read_only=True) as con:
         return await _load(con, actor, order_id, amendment_id, law, at)
 
@@ -340,7 +343,7 @@ async def _tell(
 ) -> None:
     facts: dict[str, Any] = {"amendment_id": str(amendment_id), "essms": list(essms)}
     if reason is not None:
-        facts["reason"] = reason
+        facts["reason"] = Said(reason)
     await tell(con, actor, at, f"amendment.{step}", dossier, facts)
 
 

@@ -18,6 +18,7 @@ from sons_tracker.operations.actors import Actor
 from sons_tracker.operations.conflict_reading import ConflictView, view_conflict
 from sons_tracker.operations.essms_facts import Fact, read_chains
 from sons_tracker.operations.graphs import read_graph, why_linked
+from sons_tracker.operations.journal_texts import Kept, texts_of
 
 _ORDERS = """
 select o.id, o.number, o.state, o.dispositif, o.solution_version, o.signed_on, o.received_at,
@@ -96,6 +97,7 @@ class Dossier:
     path: tuple[str, ...]
     pieces: tuple[Piece, ...]
     journal: tuple[dict[str, Any], ...]
+    texts: tuple[Kept, ...]
 
 
 async def read_dossier(
@@ -118,6 +120,7 @@ async def read_dossier(
     asked = [question.organisation_id for question in case.questions]
     objects = await con.fetch(_OBJECTS, orders, case.id)
     named = [str(case.id), *(str(one) for one in orders), *(row["id"] for row in objects)]
+    rows = tuple(dict(row) for row in await con.fetch(_JOURNAL, named))
     return Dossier(
         case=case,
         at=at,
@@ -133,5 +136,6 @@ async def read_dossier(
             Piece(row["order_number"], row["kind"], row["reference"], row["at"], row["sha256"].hex())
             for row in await con.fetch(_DOCUMENTS, orders)
         ),
-        journal=tuple(dict(row) for row in await con.fetch(_JOURNAL, named)),
+        journal=rows,
+        texts=await texts_of(con, [row["id"] for row in rows]),
     )

@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 import asyncpg
 
 from sons_tracker.db import journal
+from sons_tracker.db.journal import Said
 from sons_tracker.operations.actors import Actor
 from sons_tracker.operations.acts import Refused, perform
 from sons_tracker.operations.conflict_reading import (
@@ -130,7 +131,7 @@ async def open_contests(
         sides = await con.fetchval("select suppliers || ogs from conflict where id = $1", case.id)
         told = tuple(sorted({*sides})) if row["is_new"] else ()
         event = "contested" if row["is_new"] else "contested_again"
-        await step(con, actor, at, case, event, None, {"reason": reason}, "conflict.opened", told)
+        await step(con, actor, at, case, event, None, {"reason": Said(reason)}, "conflict.opened", told)
     return tuple(row["conflict_id"] for row in opened)
 
 

@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 import asyncpg
 
+from sons_tracker.db.journal import Said
 from sons_tracker.errors import ErrorCode, Fault, SonsError
 from sons_tracker.operations.actors import Actor, require
 from sons_tracker.operations.acts import Refused
@@ -139,7 +140,7 @@ async def withdraw(
         after = "open" if case.state == "decided" else None
         if after is not None:
             await move(con, case, after)
-        facts = {"reason": reason}
+        facts = {"reason": Said(reason)}
         await step(con, actor, at, case, "reconsidered", after, facts, "conflict.reconsidered", told)
 
     return await on_case(actor, conflict_id, "withdraw_decision", at, key, render, work)
@@ -198,7 +199,7 @@ async def reopen(
     async def work(con: asyncpg.Connection, case: CaseFile) -> None:
         await _drop(con, actor, at, case, reason)
         await move(con, case, "open")
-        facts = {"reason": reason}
+        facts = {"reason": Said(reason)}
         await step(con, actor, at, case, "reopened", "open", facts, "conflict.reopened", parties(case))
 
     return await on_case(actor, conflict_id, "reopen", at, key, render, work)

@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 
 import asyncpg
 
+from sons_tracker.db.journal import Said
 from sons_tracker.operations.actors import Actor, require
 from sons_tracker.operations.acts import Refused, perform, tell
 from sons_tracker.operations.advances import advance_case
@@ -109,7 +110,7 @@ async def ask_correction(
         facts = {
             "correction_id": str(correction_id),
             "kind": kind,
-            "reason": reason,
+            "reason": Said(reason),
         }
         await tell(con, actor, at, f"{about}.correction_asked", dossier, facts)
         return await view_correction(con, correction_id)

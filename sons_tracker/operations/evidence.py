@@ -23,13 +23,12 @@ from sons_tracker.db.engine import transaction
 from sons_tracker.documents import conflict_report
 from sons_tracker.documents.graph_picture import table, to_svg
 from sons_tracker.exchanges.tables import write_csv
-from sons_tracker.operations.actors import SEES_ALL, Actor, require
+from sons_tracker.operations.actors import Actor, require
 from sons_tracker.operations.case_dossiers import Dossier, read_dossier
 from sons_tracker.operations.case_reports import fact_rows, report_data
 from sons_tracker.rules.french import PARIS
 from sons_tracker.rules.texts import Law
 
-READERS = tuple(sorted(SEES_ALL))
 FORMAT = "sons-preuves-1"
 CHAIN_START = hashlib.sha256(b"sons-tracker, extrait du journal, version 1").hexdigest()
 _EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -124,6 +123,12 @@ def build(dossier: Dossier, actor: Actor) -> bytes:
             ]
         ),
         "journal.json": _json({"depart": CHAIN_START, "lignes": rows, "chaine": chain}),
+        "textes.json": _json(
+            [
+                {"ligne": one.journal_id, "champ": one.field, "sel": one.salt, "texte": one.text}
+                for one in dossier.texts
+            ]
+        ),
     }
     return _zipped({**files, "manifeste.json": _json(_manifest(dossier, actor, files, chain))})
 
@@ -167,6 +172,9 @@ def _manifest(dossier: Dossier, actor: Actor, files: Mapping[str, bytes], chain:
             "verification": "Partir de « depart » ; pour chaque ligne de journal.json, SHA-256 de l'empreinte"
             " précédente (64 caractères hexadécimaux) suivie de la ligne en JSON canonique (noms triés, sans"
             " espace, UTF-8). La dernière empreinte est « tete ».",
+            "textes": "Ce que des personnes ont écrit est dans textes.json ; la ligne du journal en porte"
+            " l'empreinte « said », SHA-256 du sel (32 octets, ici en hexadécimal) suivi du texte en UTF-8."
+            " Un texte effacé n'a plus ni sel ni mots.",
             "scelle": False,
         },
     }

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import asyncpg
 
+from sons_tracker.db.journal import Said
 from sons_tracker.errors import ErrorCode, Fault, SonsError
 from sons_tracker.operations.actors import Actor, require
 from sons_tracker.operations.acts import Refused, perform, tell
@@ -97,7 +98,9 @@ async def settle_review(
             )
         facts = {
             "state": state,
-            "settled": [{"rule": s.rule, "decision": s.decision, "reason": s.reason} for s in settlements],
+            "settled": [
+                {"rule": s.rule, "decision": s.decision, "reason": Said(s.reason)} for s in settlements
+            ],
         }
         await tell(con, actor, at, "review.settled", dossier, facts)
         return Settled(order_id, dossier.number, state)
@@ -131,7 +134,7 @@ async def settle_advance(
         if against:
             return Refused("review.refused", "order", str(order_id), against)
         if not keep:
-            ending = Ending("lapsed", "reclaimed", str(RULES["R22"].source), {"motivation": reason})
+            ending = Ending("lapsed", "reclaimed", str(RULES["R22"].source), {"motivation": Said(reason)})
             await end_order(con, actor, at, dossier, ending)
             return Settled(order_id, dossier.number, "lapsed")
         if not dossier.advance_is_out:
@@ -143,7 +146,7 @@ async def settle_advance(
         removed = sum(line.received_ttc_cents for line in dossier.lines if line.removed)
         if advance is not None and removed:
             await open_recovery(con, actor, at, advance.id, removed, "over_advance", _REMOVED)
-        facts = {"motivation": reason, "source": str(RULES["R22"].source)}
+        facts = {"motivation": Said(reason), "source": str(RULES["R22"].source)}
         await tell(con, actor, at, "advance.kept", dossier, facts)
         return Settled(order_id, dossier.number, "settled")
 

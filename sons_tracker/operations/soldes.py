@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 
 import asyncpg
 
+from sons_tracker.db.journal import Said
 from sons_tracker.operations.actors import Actor, require
 from sons_tracker.operations.acts import Refused, perform, tell
 from sons_tracker.operations.corrections import close_correction
@@ -196,7 +197,7 @@ async def validate_solde(
         )
         facts: dict[str, Any] = {"request_id": str(request_id)}
         if held:
-            facts |= {"settled_rules": sorted({v.rule for v in held}), "reason": reason}
+            facts |= {"settled_rules": sorted({v.rule for v in held}), "reason": Said(reason)}
         await _settle(con, actor, at, dossier, case, facts)
         return await view_request(con, actor, request_id)
 
@@ -274,7 +275,7 @@ async def _keep_late(
     await open_request(con, dossier, request_id, "solde", "inadmissible", at, reason)
     await file_request(con, dossier, request_id, at, schema, content, verdicts, law)
     facts = {"request_id": str(request_id), "state": "inadmissible"}
-    await tell(con, actor, at, "solde.inadmissible", dossier, {**facts, "reasons": [reason]})
+    await tell(con, actor, at, "solde.inadmissible", dossier, {**facts, "reasons": [{"message": reason}]})
     return await view_request(con, actor, request_id)
 
 

@@ -16,6 +16,7 @@ import hashlib
 from collections.abc import Mapping
 
 VERSION = "sons-journal-v1"
+TEXTS_VERSION = "sons-journal-texts-v1"
 FIELDS = (
     "id",
     "at",

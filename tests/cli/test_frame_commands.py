@@ -243,6 +243,7 @@ COMMANDS = (
     ("person",),
     ("person", "export"),
     ("person", "rectify"),
+    ("person", "erase-text"),
     ("token",),
     ("token", "create"),
     ("va",),

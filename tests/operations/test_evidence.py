@@ -33,7 +33,7 @@ owner = make.Everything()
 TEXTS = law.load().law
 FILES = [
     "rapport.pdf", "faits.csv", "graphe.svg", "graphe.csv", "documents.csv", "journal.csv", "journal.json",
-    "manifeste.json",
+    "textes.json", "manifeste.json",
 ]  # fmt: skip
 HOSTILE = (
     '=HYPERLINK("http://mal.test","x") #import "@preview/x:1.0.0" *gras* _it_ $x^2$ \\u{1} <svg onload=1>'

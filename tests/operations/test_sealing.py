@@ -28,7 +28,8 @@ from tests.factories import AT, a_siren, an_account, an_actor
 from tests.journal_exports import verified
 
 # Texts that a canonical form could trip over.
-FACTS = {"é": "à, 1:2", "a": 'guillemet " et \\', "n": 1.5, "long": 10**18, "vide": "", "𝄞": ["-", None]}
+_TEXTS = {"é": "à, 1:2", "a": 'guillemet " et \\', "n": 1.5, "long": 10**18, "vide": "", "𝄞": ["-", None]}
+FACTS = {"message": _TEXTS}
 WRITE = (
     "insert into sons.journal (at, role, auth_level, action, object_kind, object_id, facts)"
     " values ('2023-03-01Z', 'admin', 'local', 'test.written', 'test', $1, '{}') returning id"

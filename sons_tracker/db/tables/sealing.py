@@ -1,6 +1,6 @@
-"""The chain over the journal and the heads published of it (migration 0022)."""
+"""The chain over the journal, the heads published of it, the texts beside it (migrations 0022, 0031)."""
 
-from piccolo.columns import BigInt, Bytea, Text, Timestamptz
+from piccolo.columns import UUID, BigInt, Bytea, Text, Timestamptz
 from piccolo.table import Table
 
 
@@ -22,3 +22,16 @@ class JournalHead(Table, tablename="journal_head", schema="sons"):
     hash = Bytea(default=None)
     taken_at = Timestamptz(default=None)
     published_at = Timestamptz(default=None)
+
+
+class JournalText(Table, tablename="journal_text", schema="sons"):
+    """What a person typed in an act; once erased, without words or salt. Its key is (journal_id, field)."""
+
+    journal_id = BigInt(primary_key=True, default=None)
+    field = Text(default=None)
+    person_id = UUID(default=None, null=True)
+    organisation_id = UUID(default=None, null=True)
+    digest = Bytea(default=None)
+    salt = Bytea(default=None, null=True)
+    text = Text(default=None, null=True)
+    erased_at = Timestamptz(default=None, null=True)
