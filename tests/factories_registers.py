@@ -142,7 +142,7 @@ async def importing(
         at=AT,
         scope=scope,
         extracted_on=extracted_on,
-        kind=kind,
+        kinds=() if kind is None else (kind,),
         **options,
     )
 

@@ -27,7 +27,6 @@ from sons_tracker.cli.frame import (
     sheet,
 )
 from sons_tracker.cli.french import Cli
-from sons_tracker.errors import ErrorCode, SonsError
 from sons_tracker.registers.layout import REGISTERS, Kind, Scope
 from sons_tracker.rules.parameters import required
 from sons_tracker.rules.succession import KIND_WORDS
@@ -81,7 +80,7 @@ def import_finess(
     legal_entities: _LegalEntities = False,
     as_json: Json = False,
 ) -> None:
-    """Importe un fichier FINESS : CSV cs1100502, cs1100507 ou cs1100501, ou JSON."""
+    """Importe un fichier FINESS : CSV cs1100502, cs1100507 ou cs1100501, ou JSON (gzip et ZIP compris)."""
     kinds = (Kind.LEGAL_ENTITY,) if legal_entities else (Kind.ESTABLISHMENT, Kind.LEGAL_ENTITY)
     _import(kinds, file, scope, extracted_on, dry_run, accept_loss, as_json)
 
@@ -101,7 +100,7 @@ def import_grants(
     partial: _Partial = False,
     as_json: Json = False,
 ) -> None:
-    """Importe les financements ESMS numérique (CSV, voir docs/registres.md), chaque anomalie dite."""
+    """Importe les financements ESMS numérique (CSV ou XLSX, voir docs/registres.md), chaque anomalie dite."""
     _import((Kind.ESMS_GRANT,), file, scope, extracted_on, dry_run, accept_loss, as_json, partial)
 
 
@@ -162,7 +161,7 @@ def import_solutions(
     accept_loss: _AcceptLoss = False,
     as_json: Json = False,
 ) -> None:
-    """Importe la liste des versions référencées ou celle des distributeurs (CSV, voir docs/registres.md)."""
+    """Importe la liste des versions référencées, ou des distributeurs (CSV ou XLSX : docs/registres.md)."""
     _import((Kind.REFERENCING, Kind.DISTRIBUTOR), file, scope, extracted_on, dry_run, accept_loss, as_json)
 
 
@@ -196,18 +195,10 @@ async def _work(
     from sons_tracker.operations import clock
     from sons_tracker.operations.actors import LOCAL_ADMIN
     from sons_tracker.operations.registers import import_register
-    from sons_tracker.registers.detection import recognise
 
     today = paris_today()
     categories = required(law.load().law.register.nomenclature.in_force(today, today))
     nomenclature = {code: category.aggregate for code, category in categories.items()}
-    # Each command names its registers: a list of grants given to `finess import` is a mistake.
-    asked = kinds[0] if len(kinds) == 1 else None
-    found = recognise(path, asked, nomenclature).register
-    if found.kind not in kinds:
-        raise SonsError(
-            ErrorCode.INVALID_FILE, f"Le fichier « {path.name} » décrit un autre registre : {found.label}."
-        )
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
     # On stderr, and only for a person: stdout holds the answer.
     watched = Console(stderr=True)
@@ -220,7 +211,7 @@ async def _work(
                 nomenclature=nomenclature,
                 at=await clock.now(),
                 scope=scope,
-                kind=found.kind,
+                kinds=kinds,  # each command names its registers
                 extracted_on=extracted_on,
                 dry_run=dry_run,
                 accept_loss=accept_loss,

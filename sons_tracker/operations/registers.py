@@ -20,9 +20,11 @@ from sons_tracker.operations.audit_followups import after_grants, after_referenc
 from sons_tracker.operations.grant_imports import grant_terms, keep_grant_import
 from sons_tracker.operations.lapses import follow_list
 from sons_tracker.operations.successions import look_for_successions
+from sons_tracker.readers.apart import unpacked
 from sons_tracker.registers import history
 from sons_tracker.registers.anomalies import Anomaly
 from sons_tracker.registers.detection import recognise
+from sons_tracker.registers.finess_json import date_in_name
 from sons_tracker.registers.grant_checks import check_grants, set_aside
 from sons_tracker.registers.layout import ESMS_GRANT, ESTABLISHMENT, LEGAL_ENTITY, REFERENCING, Kind, Scope
 from sons_tracker.registers.source import Progress, refuse, sha256_of
@@ -86,14 +88,19 @@ class ImportReport:
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """What was asked of one import, and when: `at` is the business instant."""
+    """What was asked of one import, and when: `at` is the business instant.
+
+    `name` is that of the file that was handed over, `file` what it holds; `notes` what unpacking it told.
+    """
 
     file: RegisterFile
+    name: str
     scope: Scope
     on: date
     at: datetime
     accept_loss: bool
     partial: bool
+    notes: Mapping[str, int]
 
 
 class _RolledBackError(Exception):
@@ -111,14 +118,16 @@ async def import_register(
     nomenclature: Mapping[str, str],
     at: datetime,
     scope: Scope,
-    kind: Kind | None = None,
+    kinds: tuple[Kind, ...] = (),
     extracted_on: date | None = None,
     dry_run: bool = False,
     accept_loss: bool = False,
     partial: bool = False,
     progress: Progress | None = None,
 ) -> ImportReport:
-    """Imports one file; what it is comes from what it holds, or must be `kind` when given.
+    """Imports one file; what it is comes from what it holds, and must be one of `kinds` when there are any.
+
+    A ZIP or an XLSX is unpacked apart first, and read as the file that it holds.
 
     `nomenclature` maps a FINESS category to its aggregate of level 2. `extracted_on` is needed when the
     file does not tell its date, and must agree with it when it does. `dry_run` does everything, then rolls
@@ -131,15 +140,32 @@ async def import_register(
             `INVALID_REQUEST` for a partial import of another register than the grants.
     """
     require(actor, "register.import")
-    file, digest = await asyncio.gather(
-        asyncio.to_thread(recognise, path, kind, nomenclature), asyncio.to_thread(sha256_of, path)
-    )
-    on = _extraction_date(file, extracted_on)
-    if partial and file.register is not ESMS_GRANT:
+    digest = await asyncio.to_thread(sha256_of, path)
+    async with unpacked(path) as content:
+        file = await asyncio.to_thread(_recognise, content.path, kinds, nomenclature)
+        file.declared_on = file.declared_on or date_in_name(path)
+        on = _extraction_date(file, extracted_on)
+        asked = _Asked(file, path.name, scope, on, at, accept_loss, partial, content.notes)
+        return await _import(actor, asked, digest, dry_run, progress)
+
+
+def _recognise(path: Path, kinds: tuple[Kind, ...], nomenclature: Mapping[str, str]) -> RegisterFile:
+    """Raises `INVALID_FILE` for a register that was not asked: grants given as FINESS are a mistake."""
+    file = recognise(path, kinds[0] if len(kinds) == 1 else None, nomenclature)
+    if kinds and file.register.kind not in kinds:
+        refuse(path, f"ce fichier décrit les {file.register.label} ; un autre registre était demandé.")
+    return file
+
+
+async def _import(
+    actor: Actor, asked: _Asked, digest: bytes, dry_run: bool, progress: Progress | None
+) -> ImportReport:
+    """Compares, writes and records in one transaction, which a dry run leaves without a commit."""
+    file, on, at, scope = asked.file, asked.on, asked.at, asked.scope
+    if asked.partial and file.register is not ESMS_GRANT:
         raise SonsError(
             ErrorCode.INVALID_REQUEST, "Seule une liste de financements ESMS numérique s'importe en partie."
         )
-    asked = _Asked(file, scope, on, at, accept_loss, partial)
     try:
         async with transaction(actor.context) as con:
             await _lock(con, file.register.kind)
@@ -149,7 +175,7 @@ async def import_register(
             report = await _write(con, file, report, difference)
             if file.register is ESTABLISHMENT and scope == "stock":
                 report = replace(report, successions=await look_for_successions(con, at, load().law, on))
-            await _record(con, actor, at, report, digest, accept_loss)
+            await _record(con, actor, at, report, digest, asked.accept_loss)
             if file.register is ESMS_GRANT:
                 await keep_grant_import(
                     con,
@@ -169,7 +195,7 @@ async def import_register(
     except MustExplainError:
         staged = Staged()
         await asyncio.to_thread(file.explain, staged)
-        return replace(_report(file, scope, on, staged), dry_run=dry_run)
+        return replace(_report(asked, staged), dry_run=dry_run)
     return replace(report, written=True)
 
 
@@ -224,13 +250,15 @@ async def _compare(
     """Reads the file and compares it with the register; no difference when lines or the guard refuse it."""
     file, on = asked.file, asked.on
     staged = Staged()
+    for note, count in asked.notes.items():
+        staged.warn(note, count)
     await file.stage(con, staged, on, progress)
     await history.keep_untold(con, file.register, on, file.silent_on)
     if file.register is ESMS_GRANT:
         await check_grants(con, staged, grant_terms(asked.at), on, asked.scope)
     else:
         await refuse_repeated(con, file.register, staged)
-    report = _report(file, asked.scope, on, staged)
+    report = _report(asked, staged)
     if staged.refused_count:
         if not asked.partial:
             return report, None
@@ -345,12 +373,13 @@ async def _record(
     await journal.record(con, actor, at, "register.imported", "register", report.register.value, facts)
 
 
-def _report(file: RegisterFile, scope: Scope, on: date, staged: Staged) -> ImportReport:
+def _report(asked: _Asked, staged: Staged) -> ImportReport:
+    file = asked.file
     return ImportReport(
         register=file.register.kind,
-        file_name=file.path.name,
-        extracted_on=on,
-        scope=scope,
+        file_name=asked.name,
+        extracted_on=asked.on,
+        scope=asked.scope,
         format=file.format,
         encoding=file.encoding,
         read=staged.read,

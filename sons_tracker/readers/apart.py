@@ -130,8 +130,16 @@ async def inspect(file: IO[bytes], limits: Limits = INSPECTION) -> Inspection:
     return Inspection(report.kind, report.pages, report.members, report.sheets, found)
 
 
+@dataclass(frozen=True, slots=True)
+class Unpacked:
+    """A file to read as it is. `notes` counts what was accepted with a doubt, by French sentence."""
+
+    path: Path
+    notes: dict[str, int]
+
+
 @asynccontextmanager
-async def unpacked(path: Path, limits: Limits = UNPACKING) -> AsyncIterator[Path]:
+async def unpacked(path: Path, limits: Limits = UNPACKING) -> AsyncIterator[Unpacked]:
     """The register that a ZIP or an XLSX holds, as a file of its own while the block runs; any other file as
     it is. It bears the name of the member, or of the sheet.
 
@@ -141,7 +149,7 @@ async def unpacked(path: Path, limits: Limits = UNPACKING) -> AsyncIterator[Path
     """
     with _opened(path) as file:
         if not file.read(4).startswith(_ZIP_HEADS):
-            yield path
+            yield Unpacked(path, {})
             return
         if os.fstat(file.fileno()).st_size > limits.size:
             _refuse(path, (_finding("too_large"),))
@@ -156,10 +164,11 @@ async def unpacked(path: Path, limits: Limits = UNPACKING) -> AsyncIterator[Path
                 _refuse(path, (_finding(stopped.code),))
             except OSError as error:
                 _refuse_sentence(path, f"le contenu ne peut pas être gardé ({error.strerror}).")
-            errors = [one for one in report.found if FINDINGS[one.code].severity == "error"]
-            if errors:
-                _refuse(path, tuple(_finding(one.code, one.count, one.where) for one in errors))
-            yield content.rename(content.with_name(_file_name(report.name or path.name)))
+            found = tuple(_finding(one.code, one.count, one.where) for one in report.found)
+            if errors := tuple(one for one in found if one.severity == "error"):
+                _refuse(path, errors)
+            named = content.rename(content.with_name(_file_name(report.name or path.name)))
+            yield Unpacked(named, {one.message: one.count for one in found})
 
 
 @contextlib.contextmanager
