@@ -291,6 +291,7 @@ async def revoke_token(actor: Actor, *, at: datetime, token_id: UUID) -> None:
     Raises:
         SonsError: `NOT_FOUND`, the same for an unknown token, a foreign one and one already revoked.
     """
+    require(actor, "token.revoke")
     async with transaction(actor.context) as con:
         revoked = await con.fetchval(
             "update access_token set revoked_at = now() where id = $1 and revoked_at is null returning id",

@@ -14,7 +14,6 @@ from sons_tracker.db.engine import transaction
 from sons_tracker.errors import ErrorCode, SonsError
 from sons_tracker.operations.actors import Actor, require
 
-READERS = ("reviewer", "payer", "pilot", "admin")
 AlertState = Literal["open", "dismissed", "ceased"]
 MOST_EXPORTED = 100_000
 _UNKNOWN = "Aucune alerte visible ne porte cet identifiant."

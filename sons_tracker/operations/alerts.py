@@ -26,7 +26,6 @@ from sons_tracker.rules.patterns import Sighting
 from sons_tracker.rules.texts import Law
 
 Render = Callable[[AlertView | Refused], Answer]
-RAISERS = ("reviewer", "admin", "scheduler")
 _UNKNOWN = "Aucune alerte visible ne porte cet identifiant."
 _SEEN = """
 with seen as (

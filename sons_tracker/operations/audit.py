@@ -36,7 +36,6 @@ DETECTORS: tuple[Detector, ...] = (
     TWO_NUMBERS,
     PERIMETER_DIFFERS,
 )
-FINDERS = ("reviewer", "admin", "scheduler")
 CAUSES = ("audit", "deposit", "import", "law")
 
 _CONFLICTS = frozenset({Outcome.FAIL, Outcome.REVIEW, Outcome.UNKNOWN})

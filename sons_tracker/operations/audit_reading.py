@@ -12,12 +12,11 @@ import asyncpg
 
 from sons_tracker.db.engine import transaction
 from sons_tracker.errors import ErrorCode, SonsError
-from sons_tracker.operations.actors import SEES_ALL, Actor, require
+from sons_tracker.operations.actors import Actor, require
 from sons_tracker.operations.audit import AuditResult
 from sons_tracker.operations.audit_cases import FamilyTally
 from sons_tracker.rules.families import FAMILIES
 
-READERS = tuple(sorted(SEES_ALL))
 _RUN = """
 select r.id, r.at, r.cause, r.numbers, r.law_digest, r.known_on, r.stock_on, r.orders, r.grants, r.lines,
        r.took_ms from audit_run r

@@ -21,7 +21,7 @@ from sons_tracker.operations.deadlines import Due
 from sons_tracker.operations.idempotency import Answer, Key
 from sons_tracker.operations.outbox import announce
 from sons_tracker.operations.requests import known_on
-from sons_tracker.operations.supplier_views import SUPPLIER_ROLES, ChangeView, SupplierView
+from sons_tracker.operations.supplier_views import ChangeView, SupplierView
 from sons_tracker.operations.suppliers import load_supplier, lock_supplier
 from sons_tracker.rules.actions import Reason
 from sons_tracker.rules.french import PARIS

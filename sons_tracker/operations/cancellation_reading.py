@@ -11,7 +11,7 @@ import asyncpg
 
 from sons_tracker.db.engine import transaction
 from sons_tracker.errors import ErrorCode, SonsError
-from sons_tracker.operations.actors import Actor
+from sons_tracker.operations.actors import Actor, require
 from sons_tracker.operations.dossier import load_dossier
 from sons_tracker.operations.views import VerdictView, verdict_from_row
 from sons_tracker.rules.actions import Action
@@ -98,6 +98,7 @@ async def find_cancellations(
     Raises:
         SonsError: `NOT_FOUND`, the same for an unknown order and for another organisation's.
     """
+    require(actor, "cancellation.read")
     async with transaction(actor.context, read_only=True) as con:
         return await load_cancellations(con, actor, order_id, law, at)
 

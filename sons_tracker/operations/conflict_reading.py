@@ -11,7 +11,7 @@ import asyncpg
 
 from sons_tracker.db.engine import transaction
 from sons_tracker.errors import ErrorCode, SonsError
-from sons_tracker.operations.actors import SEES_ALL, Actor
+from sons_tracker.operations.actors import Actor, allowed, require, sees_all
 from sons_tracker.rules.actions import Action
 from sons_tracker.rules.conflicts import CaseDecision, CaseFile, CaseQuestion, CaseSide, case_actions
 from sons_tracker.rules.families import FAMILIES
@@ -185,6 +185,7 @@ async def find_conflict(actor: Actor, conflict: UUID | str, at: datetime) -> Con
     Raises:
         SonsError: `NOT_FOUND`, the same for an unknown case and for another organisation's.
     """
+    require(actor, "conflict.read")
     async with transaction(actor.context, read_only=True) as con:
         return await view_conflict(con, actor, conflict, at)
 
@@ -196,7 +197,9 @@ async def view_conflict(
     row = await _row(con, conflict)
     sides, questions, decision = await _parts(con, row["id"])
     case = _file(row, sides, questions, decision)
-    whole = actor.role in SEES_ALL or (actor.role == "og" and row["og_id"] == actor.organisation_id)
+    # the OG of the whole case is a party to it; of two, each reads its own side
+    its_og = allowed(actor, "side.read") and row["og_id"] == actor.organisation_id
+    whole = sees_all(actor, "side.read") or its_og
     findings = await con.fetch(
         "select found_at, rule, outcome, message, source, remedy, readings, a_confirmer, facts, law_digest"
         " from conflict_finding where conflict_id = $1 order by id",
@@ -229,7 +232,7 @@ async def view_conflict(
         ),
         decisions=await _decisions(con, row["id"]),
         events=tuple(EventView(**dict(event)) for event in events),
-        actions=case_actions(case, at) if actor.role == "reviewer" else (),
+        actions=case_actions(case, at) if allowed(actor, "conflict.decide") else (),
     )
     return view if whole else _discreet(view, actor)
 
@@ -269,6 +272,7 @@ async def list_conflicts(
     actor: Actor, state: str | None, after: tuple[datetime, UUID] | None, limit: int
 ) -> ConflictPage:
     """The cases that the actor may see, newest first."""
+    require(actor, "conflict.read")
     async with transaction(actor.context, read_only=True) as con:
         rows = await con.fetch(
             "select id, number, family, state, og_finess_juridique as og, opened_at,"
@@ -281,8 +285,8 @@ async def list_conflicts(
             None if after is None else after[0],
             None if after is None else after[1],
             limit + 1,
-            actor.role in SEES_ALL,
-            actor.organisation_id if actor.role == "og" else None,
+            sees_all(actor, "side.read"),
+            actor.organisation_id if allowed(actor, "side.read") else None,
         )
     lines = tuple(ConflictLine(**dict(row)) for row in rows[:limit])
     last = lines[-1] if len(rows) > limit else None

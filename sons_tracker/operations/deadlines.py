@@ -20,7 +20,7 @@ import asyncpg
 
 from sons_tracker.db import journal
 from sons_tracker.db.engine import retrying, savepoint, transaction
-from sons_tracker.operations.actors import SCHEDULER
+from sons_tracker.operations.actors import SCHEDULER, require
 from sons_tracker.operations.outbox import Announcement, announce_all
 from sons_tracker.rules.lifecycle import OPEN_STATES
 
@@ -179,6 +179,7 @@ async def fire_all(con: asyncpg.Connection, at: datetime, since: datetime, stuck
 
 @retrying
 async def _next_batch(at: datetime, size: int, after: Key, failed: Container[str]) -> _Batch | None:
+    require(SCHEDULER, "deadline.fire")
     async with transaction(SCHEDULER.context) as con:
         return await _fire(con, at, size, after, failed, wait=False)
 

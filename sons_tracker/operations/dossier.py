@@ -9,7 +9,7 @@ from uuid import UUID
 import asyncpg
 
 from sons_tracker.errors import ErrorCode, SonsError
-from sons_tracker.operations.actors import SCHEDULER, SEES_ALL, Actor
+from sons_tracker.operations.actors import Actor, sees_all
 from sons_tracker.operations.enrolment import enrolment_of
 from sons_tracker.operations.requests import known_on
 from sons_tracker.rules.case import Referencing
@@ -26,7 +26,6 @@ from sons_tracker.rules.dossier import (
     RefusedVerdict,
 )
 
-_SEES_ALL = SEES_ALL | {SCHEDULER.role}
 _HELD = ("review", "unknown")
 _UNKNOWN = "Aucune commande visible ne porte cet identifiant."
 
@@ -100,7 +99,10 @@ async def load_dossier(
         SonsError: `NOT_FOUND`, the same for an unknown order and for another organisation's.
     """
     row = await con.fetchrow(
-        _ORDER + ("for update" if lock else ""), order_id, actor.role in _SEES_ALL, actor.organisation_id
+        _ORDER + ("for update" if lock else ""),
+        order_id,
+        sees_all(actor, "order.read"),
+        actor.organisation_id,
     )
     if row is None:
         raise SonsError(ErrorCode.NOT_FOUND, _UNKNOWN)

@@ -9,7 +9,7 @@ import asyncpg
 
 from sons_tracker.db import journal, migrate
 from sons_tracker.db.engine import retrying, transaction
-from sons_tracker.operations.actors import ANONYMOUS, LOCAL_ADMIN, Actor
+from sons_tracker.operations.actors import ANONYMOUS, LOCAL_ADMIN, Actor, require
 from sons_tracker.operations.audit_followups import after_law
 from sons_tracker.operations.calendar_moves import Moved, follow_calendar, plan_publications
 from sons_tracker.rules.texts import Law
@@ -64,6 +64,7 @@ async def enact(actor: Actor, law: Law, at: datetime) -> Enactment:
     Raises:
         SonsError: `INVALID_LAW` when the law has lost the dispositif of an open order.
     """
+    require(actor, "law.enact")
     async with transaction(actor.context) as con:
         is_new = bool(
             await con.fetchval(

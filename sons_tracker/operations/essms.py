@@ -10,7 +10,7 @@ import asyncpg
 
 from sons_tracker.db.engine import transaction
 from sons_tracker.errors import ErrorCode, SonsError
-from sons_tracker.operations.actors import Actor
+from sons_tracker.operations.actors import Actor, require
 from sons_tracker.operations.requests import known_on
 from sons_tracker.rules.identifiers import FinessGeographique
 from sons_tracker.rules.texts import Law
@@ -78,6 +78,7 @@ async def find_essms(actor: Actor, finess: FinessGeographique, law: Law, at: dat
     Raises:
         SonsError: `NOT_FOUND` when no extraction ever had this number and nothing is known of it.
     """
+    require(actor, "essms.read")
     async with transaction(actor.context, read_only=True) as con:
         register = await _register(con, finess, law, known_on(at))
         financing = {}

@@ -16,7 +16,7 @@ import asyncpg
 
 from sons_tracker.db.engine import transaction
 from sons_tracker.errors import ErrorCode, Fault, SonsError
-from sons_tracker.operations.actors import SEES_ALL, Actor, require
+from sons_tracker.operations.actors import Actor, allowed, require, sees_all
 from sons_tracker.operations.cases import registered_grant
 from sons_tracker.operations.essms_facts import CaseOfEssms, Chain, Fact, grant_day, read_chain
 from sons_tracker.operations.order_replays import (
@@ -38,8 +38,6 @@ from sons_tracker.rules.identifiers import FinessGeographique
 from sons_tracker.rules.texts import Law
 from sons_tracker.rules.verdicts import Outcome, Verdict
 
-SUPPLIERS = frozenset({"editor", "distributor"})
-READERS = (*sorted(SEES_ALL), "og", *sorted(SUPPLIERS))
 _UNKNOWN = "Aucun ESSMS visible ne porte ce numéro."
 
 
@@ -122,7 +120,7 @@ async def explain(actor: Actor, question: Question, law: Law, at: datetime) -> E
             )
             financing[vague] = {None: "free", "reservation": "reserved"}.get(kind, "engaged")
         pairs = await _pairs(con, [row["id"] for row in orders], chain.grants, law, known_on(at))
-    hides = actor.role in SUPPLIERS
+    hides = not allowed(actor, "side.read")
     return Explanation(
         str(question.finess),  # plain text: a JSON encoder knows no subclass
         question.mode,
@@ -157,7 +155,7 @@ def _check(question: Question, law: Law) -> None:
 
 async def _refuse_stranger(con: asyncpg.Connection, actor: Actor, chain: Chain) -> None:
     """An OG asks about an ESSMS that was its own, a supplier about one that it named; else: not found."""
-    if actor.role in SEES_ALL:
+    if sees_all(actor, "explanation.read"):
         known = bool(chain.facts)
     else:
         known = bool(chain.orders)
@@ -186,7 +184,7 @@ async def _explained(
     if question.mode != question.against:
         other = await replay(con, actor, row, question.finess, chain, question.against, law, at, day)
         difference = compare(other, shown, chain, row["number"])
-        if actor.role in SUPPLIERS:
+        if not allowed(actor, "side.read"):
             difference = replace(
                 difference,
                 rules=tuple(

@@ -20,7 +20,7 @@ from icalendar import Calendar, Event
 from sons_tracker.db import journal
 from sons_tracker.db.engine import RowContext, ask, transaction
 from sons_tracker.errors import ErrorCode, SonsError
-from sons_tracker.operations.actors import Actor
+from sons_tracker.operations.actors import Actor, require
 from sons_tracker.operations.acts import Refused, perform
 from sons_tracker.operations.clock import business_instant
 from sons_tracker.operations.idempotency import Answer, Key
@@ -67,6 +67,7 @@ async def create(actor: Actor, at: datetime, key: Key, render: Render) -> Shown:
     Raises:
         SonsError: as `perform`.
     """
+    require(actor, "feed.manage")
     feed_id, secret = uuid4(), secrets.token_urlsafe(32)
 
     async def work(con: asyncpg.Connection) -> Feed | Refused:
@@ -100,6 +101,7 @@ async def revoke(actor: Actor, at: datetime, key: Key, feed_id: UUID, render: Re
     Raises:
         SonsError: `NOT_FOUND`; as `perform`.
     """
+    require(actor, "feed.manage")
 
     async def work(con: asyncpg.Connection) -> Feed | Refused:
         await con.execute("select from calendar_feed where id = $1 for update", feed_id)
@@ -122,6 +124,7 @@ where organisation_id = $1 and ($2::uuid is null or id = $2) order by created_at
 
 async def list_feeds(actor: Actor) -> tuple[Feed, ...]:
     """The feeds of the actor's organisation, the oldest first, revoked ones included."""
+    require(actor, "feed.read")
     async with transaction(actor.context, read_only=True) as con:
         rows = await con.fetch(_FEEDS, actor.organisation_id, None)
     return tuple(Feed(**dict(row)) for row in rows)

@@ -12,7 +12,7 @@ from uuid import UUID
 import asyncpg
 
 from sons_tracker.db.engine import transaction
-from sons_tracker.operations.actors import SEES_ALL, Actor, require
+from sons_tracker.operations.actors import Actor, require, sees_all
 from sons_tracker.operations.finess_changes import changes_between, probable_successions, require_stocks
 from sons_tracker.rules.parameters import required
 from sons_tracker.rules.succession import Change, Entry, Succession
@@ -160,7 +160,7 @@ async def difference(
         await require_stocks(con, earlier=earlier, later=later)
         every = await changes_between(con, earlier, later)
         found = await _known(con, await probable_successions(con, every, earlier, later, law))
-        own = None if actor.role in SEES_ALL else await _own(con, actor)
+        own = None if sees_all(actor, "extraction.compare") else await _own(con, actor)
         asked = [one for one in every if _is_asked(one, filters, own)]
         touched = await _touched(con, asked, earlier, later, law)
     if filters.touching:

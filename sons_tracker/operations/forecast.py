@@ -9,11 +9,10 @@ from uuid import UUID
 
 from sons_tracker.db.engine import transaction
 from sons_tracker.exchanges.forecast_file import ForecastTable
-from sons_tracker.operations.actors import SEES_ALL, Actor, require
+from sons_tracker.operations.actors import Actor, require, sees_all
 from sons_tracker.registers.regions import REGIONS
 from sons_tracker.rules.texts import Law
 
-READERS = ("editor", "distributor", "og", "reviewer", "payer", "pilot", "admin")
 DIMENSIONS = ("month", "dispositif", "editor", "region")
 MEASURES = ("engaged", "paid", "to_come", "at_risk", "conditional", "to_recover", "recovered")
 
@@ -196,7 +195,7 @@ async def forecast(
         )
         rows = await con.fetch(
             sql,
-            actor.role in SEES_ALL,
+            sees_all(actor, "forecast.read"),
             actor.organisation_id,
             narrowed.dispositif,
             narrowed.editor,

@@ -12,7 +12,7 @@ import asyncpg
 from sons_tracker.db.engine import transaction
 from sons_tracker.errors import ErrorCode, SonsError
 from sons_tracker.law import load
-from sons_tracker.operations.actors import SEES_ALL, Actor, require
+from sons_tracker.operations.actors import Actor, require
 from sons_tracker.registers.anomalies import Anomaly, Severity
 from sons_tracker.registers.grant_checks import GrantTerms
 from sons_tracker.registers.layout import Scope
@@ -21,7 +21,6 @@ from sons_tracker.rules.grants import ceilings
 from sons_tracker.rules.parameters import required
 
 _UNKNOWN = "Aucun import visible ne porte cet identifiant."
-READERS = tuple(sorted(SEES_ALL))
 
 _IMPORT = """
 select id, extracted_on, scope, file_name, file_sha256, imported_at, rows_read, rows_set_aside, anomalies

@@ -20,14 +20,13 @@ import networkx as nx
 from sons_tracker.db.engine import transaction
 from sons_tracker.documents.graph_picture import Edge, Graph, Node
 from sons_tracker.errors import ErrorCode, SonsError
-from sons_tracker.operations.actors import SEES_ALL, Actor, require
+from sons_tracker.operations.actors import Actor, require
 from sons_tracker.operations.conflict_reading import ConflictView, view_conflict
 from sons_tracker.operations.essms_facts import grant_day, grant_words
 from sons_tracker.operations.requests import known_on
 from sons_tracker.rules.french import count_fr, date_fr
 from sons_tracker.rules.lifecycle import ORDER_WORDS, RESERVATION_WORDS
 
-READERS = (*sorted(SEES_ALL), "og")
 MOST_NODES = 400
 """A bound of the software: beyond it nobody reads a picture."""
 _MOST_OF_OG = 50

@@ -163,7 +163,7 @@ async def accept(secret: str, name: str, password: str, door: Door, at: datetime
         SonsError: `NOT_FOUND`; `INVALID_REQUEST` for the password; `FORBIDDEN` for a person who has an
             account already, or belongs somewhere and was not invited by an administrator.
     """
-    found = await find_invitation(secret)
+    found = await _find(secret)
     if found["signs_in"] and found["kind"] == "join":
         raise SonsError(
             ErrorCode.FORBIDDEN,
@@ -213,7 +213,7 @@ async def confirm(secret: str, code: str, door: Door, at: datetime) -> None:
     Raises:
         SonsError: `NOT_FOUND`; `INVALID_REQUEST` for a code that is not the one of the moment.
     """
-    found = await find_invitation(secret)
+    found = await _find(secret)
     facts = await ask("select sealed from unconfirmed_factor($1)", digest(secret))
     step = None if facts is None else step_of(door.unseal(facts["sealed"]), code, time.time())
     if step is None:
@@ -229,7 +229,7 @@ async def confirm(secret: str, code: str, door: Door, at: datetime) -> None:
         )
         if not confirmed:
             raise SonsError(ErrorCode.NOT_FOUND, _UNKNOWN)
-        await come_in(con, author, secret, found["invitation_id"], at)
+        await _come_in(con, author, secret, found["invitation_id"], at)
 
 
 async def join(actor: Actor, secret: str, at: datetime, key: Key, render: Callable[[None], Answer]) -> Answer:
@@ -239,36 +239,26 @@ async def join(actor: Actor, secret: str, at: datetime, key: Key, render: Callab
         SonsError: `NOT_FOUND`, also for somebody else's invitation; as `perform`.
     """
     require(actor, "invitation.join")
-    found = await find_invitation(secret)
+    found = await _find(secret)
 
     async def work(con: asyncpg.Connection) -> None:
         if found["person_id"] != actor.person_id or found["kind"] != "join":
             raise SonsError(ErrorCode.NOT_FOUND, _UNKNOWN)
-        await come_in(con, actor, secret, found["invitation_id"], at)
+        await _come_in(con, actor, secret, found["invitation_id"], at)
 
     return await perform(actor, at, key, work, lambda _: render(None))
 
 
-async def come_in(
+async def _come_in(
     con: asyncpg.Connection, author: Actor, secret: str, invitation_id: UUID, at: datetime
 ) -> None:
-    """The invitation serves: its person, as whom the transaction is seen, belongs there.
-
-    Raises:
-        SonsError: `NOT_FOUND` when it does not stand any more, or is somebody else's.
-    """
     if not await con.fetchval("select accept_invitation($1)", digest(secret)):
         raise SonsError(ErrorCode.NOT_FOUND, _UNKNOWN)
     facts = {"person_id": str(author.person_id)}
     await journal.record(con, author, at, "invitation.accepted", "invitation", str(invitation_id), facts)
 
 
-async def find_invitation(secret: str) -> asyncpg.Record:
-    """What `invitation_of` says of an invitation that stands.
-
-    Raises:
-        SonsError: `NOT_FOUND`.
-    """
+async def _find(secret: str) -> asyncpg.Record:
     found = None
     if secret.isascii() and len(secret) <= _LONGEST:
         found = await ask("select * from invitation_of($1)", digest(secret))

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import asyncpg
 
 from sons_tracker.db.engine import transaction
-from sons_tracker.operations.actors import Actor
+from sons_tracker.operations.actors import Actor, require
 from sons_tracker.operations.dossier import load_dossier
 from sons_tracker.rules.actions import Reason
 from sons_tracker.rules.catalogue import RULES
@@ -140,6 +140,7 @@ async def find_match(actor: Actor, order_id: UUID, at: datetime) -> MatchView:
     Raises:
         SonsError: `NOT_FOUND`.
     """
+    require(actor, "match.read")
     async with transaction(actor.context, read_only=True) as con:
         dossier = await load_dossier(con, actor, order_id, at)
         row = await con.fetchrow(

@@ -12,7 +12,7 @@ import asyncpg
 
 from sons_tracker.db.engine import transaction
 from sons_tracker.errors import ErrorCode, SonsError
-from sons_tracker.operations.actors import SEES_ALL, Actor
+from sons_tracker.operations.actors import Actor, require, sees_all
 from sons_tracker.rules.ledger import Money
 
 _UNKNOWN = "Aucune commande visible ne porte cet identifiant."
@@ -73,11 +73,12 @@ async def find_ledger(actor: Actor, order: UUID | str) -> Ledger:
     Raises:
         SonsError: `NOT_FOUND`, the same for an unknown order and for another organisation's.
     """
+    require(actor, "ledger.read")
     async with transaction(actor.context, read_only=True) as con:
         row = await con.fetchrow(
             "select id, number, state from purchase_order where ($1 or supplier_id = $2 or og_id = $2)"
             " and case when $3::uuid is null then number = $4 else id = $3 end",
-            actor.role in SEES_ALL,
+            sees_all(actor, "ledger.read"),
             actor.organisation_id,
             order if isinstance(order, UUID) else None,
             order if isinstance(order, str) else None,

@@ -17,7 +17,6 @@ from sons_tracker.operations.actors import Actor, require
 from sons_tracker.operations.lot_views import LotLineView, LotView, lot_view
 from sons_tracker.rules.french import PARIS
 
-READERS = ("payer", "reviewer", "pilot", "admin")
 _UNKNOWN = "Aucun lot visible ne porte cet identifiant."
 
 LOT = """

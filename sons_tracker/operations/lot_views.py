@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sons_tracker.operations.actors import Actor
+from sons_tracker.operations.actors import Actor, allowed
 from sons_tracker.rules.actions import Action, Reason
 
 LOT_WORDS = {"prepared": "préparé", "approved": "approuvé", "dropped": "abandonné"}
@@ -100,9 +100,7 @@ def lot_view(row: Mapping[str, Any], actor: Actor, left_out: tuple[LeftOut, ...]
 
 
 def lot_actions(row: Mapping[str, Any], actor: Actor) -> tuple[Action, ...]:
-    """What a payer may do with a lot, and what stands against it."""
-    if actor.role != "payer":
-        return ()
+    """What the actor's role may do with a lot, and what stands against it."""
     prepared: tuple[Reason, ...] = ()
     if row["state"] != "prepared":
         word = LOT_WORDS[row["state"]]
@@ -115,12 +113,13 @@ def lot_actions(row: Mapping[str, Any], actor: Actor) -> tuple[Action, ...]:
                 "Le faire approuver par une seconde personne.",
             ),
         )
-    return (
-        Action("approve_lot", "Approuver le lot", (*prepared, *four_eyes(row, actor))),
-        Action("drop_lot", "Abandonner le lot", prepared),
-        Action("export_lot", "Exporter le lot", approved),
-        Action("import_return", "Intégrer un retour de la banque", approved),
-    )
+    actions = {
+        "lot.approve": Action("approve_lot", "Approuver le lot", (*prepared, *four_eyes(row, actor))),
+        "lot.drop": Action("drop_lot", "Abandonner le lot", prepared),
+        "lot.export": Action("export_lot", "Exporter le lot", approved),
+        "bank_return.import": Action("import_return", "Intégrer un retour de la banque", approved),
+    }
+    return tuple(action for right, action in actions.items() if allowed(actor, right))
 
 
 def four_eyes(row: Mapping[str, Any], actor: Actor) -> tuple[Reason, ...]:

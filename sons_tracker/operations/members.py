@@ -12,10 +12,11 @@ import asyncpg
 from sons_tracker.db import journal
 from sons_tracker.db.engine import transaction
 from sons_tracker.errors import ErrorCode, SonsError
-from sons_tracker.operations.actors import ROLES_BY_KIND, Actor
+from sons_tracker.operations.actors import ROLES_BY_KIND, Actor, require
 from sons_tracker.operations.acts import Refused, perform
 from sons_tracker.operations.idempotency import Answer, Key
 from sons_tracker.rules.actions import Reason
+from sons_tracker.rules.rights import Reach
 
 _UNKNOWN = "Aucun membre visible de cette organisation n'est cette personne dans ce rôle."
 
@@ -33,6 +34,7 @@ class Member:
 
 async def list_members(actor: Actor) -> tuple[Member, ...]:
     """Who belongs, or belonged, to the actor's organisation."""
+    require(actor, "member.read")
     async with transaction(actor.context, read_only=True) as con:
         rows = await con.fetch(
             "select m.person_id, p.name, m.organisation_id, m.role, m.removed_at"
@@ -58,9 +60,10 @@ async def remove(
     Raises:
         SonsError: `NOT_FOUND`, `FORBIDDEN`; as `perform`.
     """
+    everywhere = require(actor, "member.remove") is Reach.ALL
     of, as_role = organisation_id or actor.organisation_id, role or actor.role
     own = of == actor.organisation_id and as_role == actor.role and as_role not in ROLES_BY_KIND["agency"]
-    if actor.role != "admin" and not own:
+    if not everywhere and not own:
         raise SonsError(
             ErrorCode.FORBIDDEN, "Seul un administrateur retire d'une autre organisation ou d'un rôle."
         )

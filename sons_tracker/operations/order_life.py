@@ -7,7 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from sons_tracker.db.engine import transaction
-from sons_tracker.operations.actors import Actor
+from sons_tracker.operations.actors import Actor, require
 from sons_tracker.operations.corrections import CorrectionView, view_correction
 from sons_tracker.operations.dossier import load_dossier
 from sons_tracker.operations.order_reading import read_order
@@ -33,6 +33,7 @@ async def find_order_life(actor: Actor, order_id: UUID, law: Law, at: datetime) 
     Raises:
         SonsError: `NOT_FOUND`, the same for an unknown order and for another organisation's.
     """
+    require(actor, "order.read")
     async with transaction(actor.context, read_only=True) as con:
         order = await read_order(con, actor, order_id)
         dossier = await load_dossier(con, actor, order_id, at)

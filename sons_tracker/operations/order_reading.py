@@ -11,7 +11,7 @@ import asyncpg
 
 from sons_tracker.db.engine import transaction
 from sons_tracker.errors import ErrorCode, SonsError
-from sons_tracker.operations.actors import SEES_ALL, Actor
+from sons_tracker.operations.actors import Actor, require, sees_all
 from sons_tracker.operations.views import (
     DeadlineView,
     Identity,
@@ -74,6 +74,7 @@ async def find_order(actor: Actor, order_id: UUID) -> OrderView:
     Raises:
         SonsError: `NOT_FOUND`, the same for an unknown order and for another organisation's.
     """
+    require(actor, "order.read")
     async with transaction(actor.context, read_only=True) as con:
         return await read_order(con, actor, order_id)
 
@@ -82,7 +83,7 @@ async def read_order(con: asyncpg.Connection, actor: Actor, order_id: UUID) -> O
     """As `find_order`, in the caller's transaction."""
     row = await con.fetchrow(
         f"select o.* from purchase_order o where {_SEEN} and o.id = $3",  # noqa: S608 # nosec B608 # constants
-        actor.role in SEES_ALL,
+        sees_all(actor, "order.read"),
         actor.organisation_id,
         order_id,
     )
@@ -199,10 +200,11 @@ async def list_orders(
     actor: Actor, narrowed: OrderFilter, after: tuple[datetime, UUID] | None, limit: int
 ) -> Page:
     """A page of at most `limit` orders that the actor may see, newest reception first, by key."""
+    require(actor, "order.read")
     async with transaction(actor.context, read_only=True) as con:
         rows = await con.fetch(
             _PAGE,
-            actor.role in SEES_ALL,
+            sees_all(actor, "order.read"),
             actor.organisation_id,
             narrowed.state,
             narrowed.dispositif,

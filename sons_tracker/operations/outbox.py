@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 import asyncpg
 
 from sons_tracker.db.engine import transaction
-from sons_tracker.operations.actors import Actor
+from sons_tracker.operations.actors import Actor, require
 from sons_tracker.operations.notices import EVENTS
 
 
@@ -115,6 +115,7 @@ async def list_notices(actor: Actor, after: int, limit: int) -> NoticePage:
     Going on from `following` misses none and repeats none, even while others announce: what is still being
     written is left to a later page.
     """
+    require(actor, "notice.read")
     async with transaction(actor.context, read_only=True) as con:
         # A statement of its own: the rows are read by a later snapshot than the limit up to which they go.
         up_to = await con.fetchval("select announced_up_to()")

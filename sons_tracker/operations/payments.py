@@ -13,7 +13,7 @@ import asyncpg
 from sons_tracker.db import journal
 from sons_tracker.db.engine import transaction
 from sons_tracker.errors import ErrorCode, SonsError
-from sons_tracker.operations.actors import SEES_ALL, Actor, require
+from sons_tracker.operations.actors import Actor, require, sees_all
 from sons_tracker.operations.acts import Refused, perform
 from sons_tracker.operations.idempotency import Answer, Key
 from sons_tracker.operations.lot_candidates import lock_candidates
@@ -57,12 +57,13 @@ class PaymentPage:
 
 async def list_payments(actor: Actor, state: str | None, after: UUID | None, limit: int) -> PaymentPage:
     """A page of at most `limit` payments that the actor may see, of any state or of one, by their keys."""
+    require(actor, "payment.read")
     async with transaction(actor.context, read_only=True) as con:
         rows = await con.fetch(
             PAYMENT + "where ($1 or p.supplier_id = $2 or p.og_id = $2)"
             " and ($3::text is null or p.state = $3) and ($4::uuid is null or p.id > $4)"
             " order by p.id limit $5",
-            actor.role in SEES_ALL,
+            sees_all(actor, "payment.read"),
             actor.organisation_id,
             state,
             after,

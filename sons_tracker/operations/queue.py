@@ -28,7 +28,6 @@ from sons_tracker.rules.lifecycle import CONFLICT_STATES
 from sons_tracker.rules.risk import Risk
 from sons_tracker.rules.texts import Law
 
-READERS = ("reviewer", "payer", "pilot", "admin")
 Sort = Literal["risk", "age"]
 MOST_EXPORTED = 20_000
 _READ_AHEAD = 2_000

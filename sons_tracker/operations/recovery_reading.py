@@ -11,7 +11,7 @@ import asyncpg
 
 from sons_tracker.db.engine import transaction
 from sons_tracker.errors import ErrorCode, SonsError
-from sons_tracker.operations.actors import SEES_ALL, Actor
+from sons_tracker.operations.actors import Actor, allowed, require, sees_all
 from sons_tracker.operations.lot_views import Tally
 from sons_tracker.operations.recovery_views import RecoverySummary, RecoveryView, StepView, recovery_actions
 
@@ -41,7 +41,7 @@ async def lock_recovery(con: asyncpg.Connection, actor: Actor, recovery_id: UUID
     order_id = await con.fetchval(
         "select order_id from recovery where id = $1 and ($2 or supplier_id = $3 or og_id = $3)",
         recovery_id,
-        actor.role in SEES_ALL,
+        sees_all(actor, "recovery.read"),
         actor.organisation_id,
     )
     if order_id is None:
@@ -62,15 +62,16 @@ async def load_recovery(
     Raises:
         SonsError: `NOT_FOUND`.
     """
-    sees_all = actor.role in SEES_ALL
-    row = await con.fetchrow(_RECOVERY + "and r.id = $4", sees_all, actor.organisation_id, at, recovery_id)
+    row = await con.fetchrow(
+        _RECOVERY + "and r.id = $4", sees_all(actor, "recovery.read"), actor.organisation_id, at, recovery_id
+    )
     if row is None:
         raise SonsError(ErrorCode.NOT_FOUND, _UNKNOWN)
     steps = await con.fetch(
         "select at, kind, person_id, text from recovery_step"
         " where recovery_id = $1 and ($2 or kind <> 'note') order by at, place",
         recovery_id,
-        sees_all,
+        allowed(actor, "recovery_note.read"),
     )
     letter = await con.fetchval("select content from recovery_letter where recovery_id = $1", recovery_id)
     summary = RecoverySummary(**dict(row))
@@ -87,6 +88,7 @@ async def find_recovery(actor: Actor, recovery: UUID | str, at: datetime) -> Rec
     Raises:
         SonsError: `NOT_FOUND`, the same for an unknown one and for another organisation's.
     """
+    require(actor, "recovery.read")
     async with transaction(actor.context, read_only=True) as con:
         found: UUID | None = (
             recovery
@@ -147,8 +149,9 @@ async def list_recoveries(
     limit: int,
 ) -> RecoveryPage:
     """A page of at most `limit` recoveries that the actor may see, their ages counted to `at`."""
+    require(actor, "recovery.read")
     arguments = (
-        actor.role in SEES_ALL,
+        sees_all(actor, "recovery.read"),
         actor.organisation_id,
         at,
         narrowed.state,

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sons_tracker.operations.actors import Actor
+from sons_tracker.operations.actors import Actor, allowed
 from sons_tracker.rules.actions import Action, Reason
 
 STATES = ("opened", "issued", "recovered")
@@ -76,9 +76,7 @@ class RecoveryView:
 
 
 def recovery_actions(summary: RecoverySummary, actor: Actor) -> tuple[Action, ...]:
-    """What a payer may do with a recovery, and what stands against it."""
-    if actor.role != "payer":
-        return ()
+    """What the actor's role may do with a recovery, and what stands against it."""
 
     def wants(state: str, remedy: str | None = None) -> tuple[Reason, ...]:
         if summary.state == state:
@@ -88,9 +86,13 @@ def recovery_actions(summary: RecoverySummary, actor: Actor) -> tuple[Action, ..
         return (Reason(told, remedy),)
 
     issue_first = "Émettre d'abord l'ordre de recouvrement." if summary.state == "opened" else None
-    return (
-        Action("issue_recovery", "Émettre l'ordre de recouvrement", wants("opened")),
-        Action("record_repayment", "Enregistrer le remboursement", wants("issued", issue_first)),
-        Action("add_reminder", "Relancer le fournisseur", wants("issued", issue_first)),
-        Action("add_note", "Ajouter une note"),
+    actions = (
+        ("recovery.issue", Action("issue_recovery", "Émettre l'ordre de recouvrement", wants("opened"))),
+        (
+            "recovery.repay",
+            Action("record_repayment", "Enregistrer le remboursement", wants("issued", issue_first)),
+        ),
+        ("recovery.follow", Action("add_reminder", "Relancer le fournisseur", wants("issued", issue_first))),
+        ("recovery.follow", Action("add_note", "Ajouter une note")),
     )
+    return tuple(action for right, action in actions if allowed(actor, right))

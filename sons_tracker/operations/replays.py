@@ -13,7 +13,7 @@ import asyncpg
 from sons_tracker.db import journal
 from sons_tracker.db.engine import transaction
 from sons_tracker.errors import ErrorCode, Fault, SonsError
-from sons_tracker.operations.actors import Actor
+from sons_tracker.operations.actors import Actor, require
 from sons_tracker.operations.acts import Refused, perform
 from sons_tracker.operations.idempotency import Answer, Key
 from sons_tracker.operations.webhooks import OVER, find
@@ -95,6 +95,7 @@ async def replay(
         SonsError: `NOT_FOUND` for the endpoint or the notice; `INVALID_REQUEST` unless one notice or the two
             ends of a period are given; as `perform`.
     """
+    require(actor, "webhook.manage")
     period = asked.since is not None and asked.until is not None
     if (asked.event_id is None) != period or (asked.event_id is not None and (asked.since or asked.until)):
         problem = "Donnez soit « event_id », soit « since » et « until »."
@@ -176,6 +177,7 @@ async def replay_notice(
     Raises:
         SonsError: `NOT_FOUND`; as `perform`.
     """
+    require(actor, "notice.replay")
 
     async def work(con: asyncpg.Connection) -> Replayed | Refused:
         if not await con.fetchval(
@@ -208,6 +210,7 @@ async def list_deliveries(
     Raises:
         SonsError: `NOT_FOUND`.
     """
+    require(actor, "webhook.read")
     async with transaction(actor.context, read_only=True) as con:
         await find(con, actor, endpoint_id)
         rows = await con.fetch(

@@ -13,7 +13,7 @@ import asyncpg
 from sons_tracker.db.engine import transaction
 from sons_tracker.errors import ErrorCode, SonsError
 from sons_tracker.law.requests import request_schema, validate_content
-from sons_tracker.operations.actors import SEES_ALL, Actor
+from sons_tracker.operations.actors import Actor, require, sees_all
 from sons_tracker.operations.requests import known_on
 from sons_tracker.operations.views import VerdictView, verdict_from_row, verdict_view
 from sons_tracker.rules.dossier import Dossier
@@ -150,7 +150,7 @@ async def view_request(con: asyncpg.Connection, actor: Actor, request_id: UUID) 
     Raises:
         SonsError: `NOT_FOUND`, the same for an unknown request and for another organisation's.
     """
-    row = await con.fetchrow(_ONE, actor.role in SEES_ALL, actor.organisation_id, request_id)
+    row = await con.fetchrow(_ONE, sees_all(actor, "request.read"), actor.organisation_id, request_id)
     if row is None:
         raise SonsError(ErrorCode.NOT_FOUND, _UNKNOWN)
     return _view(row)
@@ -174,6 +174,7 @@ async def find_request(actor: Actor, request_id: UUID) -> RequestView:
     Raises:
         SonsError: `NOT_FOUND`.
     """
+    require(actor, "request.read")
     async with transaction(actor.context, read_only=True) as con:
         return await view_request(con, actor, request_id)
 
@@ -184,11 +185,12 @@ async def requests_of_order(actor: Actor, order_id: UUID) -> tuple[RequestView, 
     Raises:
         SonsError: `NOT_FOUND`, the same for an unknown order and for another organisation's.
     """
+    require(actor, "request.read")
     async with transaction(actor.context, read_only=True) as con:
-        rows = await con.fetch(_OF_ORDER, actor.role in SEES_ALL, actor.organisation_id, order_id)
+        rows = await con.fetch(_OF_ORDER, sees_all(actor, "request.read"), actor.organisation_id, order_id)
         if not rows and not await con.fetchval(
             "select 1 from purchase_order where id = $3 and ($1 or supplier_id = $2 or og_id = $2)",
-            actor.role in SEES_ALL,
+            sees_all(actor, "request.read"),
             actor.organisation_id,
             order_id,
         ):
@@ -200,6 +202,7 @@ async def list_requests(
     actor: Actor, state: str | None, kind: str | None, after: tuple[datetime, UUID] | None, limit: int
 ) -> tuple[RequestSummary, ...]:
     """At most `limit` requests that the actor may see, oldest reception first, after a key."""
+    require(actor, "request.read")
     async with transaction(actor.context, read_only=True) as con:
         rows = await con.fetch(
             "select r.id, r.order_id, o.number as order_number, o.dispositif, r.kind, r.state, r.received_at"
@@ -208,7 +211,7 @@ async def list_requests(
             " and ($3::text is null or r.state = $3) and ($4::text is null or r.kind = $4)"
             " and ($5::timestamptz is null or (r.received_at, r.id) > ($5, $6::uuid))"
             " order by r.received_at, r.id limit $7",
-            actor.role in SEES_ALL,
+            sees_all(actor, "request.read"),
             actor.organisation_id,
             state,
             kind,

@@ -12,7 +12,7 @@ import asyncpg
 
 from sons_tracker.db.engine import transaction
 from sons_tracker.errors import ErrorCode, SonsError
-from sons_tracker.operations.actors import SEES_ALL, Actor
+from sons_tracker.operations.actors import Actor, require, sees_all
 from sons_tracker.operations.requests import known_on
 from sons_tracker.rules.actions import Action
 from sons_tracker.rules.context import dispositif_of
@@ -116,6 +116,7 @@ async def find_reservation(actor: Actor, reservation_id: UUID, law: Law, at: dat
     Raises:
         SonsError: `NOT_FOUND`, the same for an unknown one and for another organisation's.
     """
+    require(actor, "reservation.read")
     async with transaction(actor.context, read_only=True) as con:
         return await read_reservation(con, actor, reservation_id, law, at)
 
@@ -126,7 +127,7 @@ async def read_reservation(
     """As `find_reservation`, in the caller's transaction."""
     row = await con.fetchrow(
         f"select r.* from reservation r where {_SEEN} and r.id = $3",  # noqa: S608 # nosec B608 # a constant
-        actor.role in SEES_ALL,
+        sees_all(actor, "reservation.read"),
         actor.organisation_id,
         reservation_id,
     )
@@ -145,10 +146,11 @@ async def list_reservations(
     at: datetime,
 ) -> ReservationPage:
     """A page of at most `limit` reservations that the actor may see, newest first, by key."""
+    require(actor, "reservation.read")
     async with transaction(actor.context, read_only=True) as con:
         rows = await con.fetch(
             _PAGE,
-            actor.role in SEES_ALL,
+            sees_all(actor, "reservation.read"),
             actor.organisation_id,
             narrowed.state,
             narrowed.og,

@@ -35,7 +35,6 @@ from sons_tracker.rules.reservation import Terms, against_making, expiry, withou
 from sons_tracker.rules.texts import Law
 
 Render = Callable[[ReservationView | Refused], Answer]
-_SUPPLIERS = ("editor", "distributor")
 _RACES = 3
 _SHOWN = 5
 _LABEL = "Expiration de la réservation "

@@ -14,7 +14,7 @@ import asyncpg
 from sons_tracker.db import journal
 from sons_tracker.db.engine import retrying, transaction
 from sons_tracker.operations import idempotency
-from sons_tracker.operations.actors import SCHEDULER
+from sons_tracker.operations.actors import SCHEDULER, require
 from sons_tracker.safeguards import Retention
 
 COUNTS_KEPT_FOR = timedelta(minutes=10)
@@ -38,6 +38,7 @@ async def forget(at: datetime, kept_for: Retention) -> dict[str, int]:
 
 @retrying
 async def _forget(at: datetime, kind: str, kept_for: timedelta, work: Forget) -> int:
+    require(SCHEDULER, "retention.apply")
     async with transaction(SCHEDULER.context) as con:
         count = await work(con, kept_for)
         if count and kind != "rates":  # counts come and go by the minute, and prove nothing

@@ -16,7 +16,6 @@ from sons_tracker.errors import ErrorCode, SonsError
 from sons_tracker.operations.actors import Actor, require
 from sons_tracker.operations.acts import Refused, perform
 from sons_tracker.operations.idempotency import Answer, Key
-from sons_tracker.operations.queue import READERS
 from sons_tracker.rules.actions import Reason
 
 MOST_VIEWS = 50

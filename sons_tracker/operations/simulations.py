@@ -8,12 +8,13 @@ import asyncpg
 
 from sons_tracker.db.engine import transaction
 from sons_tracker.errors import ErrorCode, SonsError
-from sons_tracker.operations.actors import Actor
+from sons_tracker.operations.actors import Actor, require
 from sons_tracker.operations.cases import load_case
 from sons_tracker.operations.orders import describe
 from sons_tracker.operations.requests import OrderRequest, check_request, known_on
 from sons_tracker.operations.views import OrderView, seen_by
 from sons_tracker.rules.assessment import assess
+from sons_tracker.rules.rights import Reach
 from sons_tracker.rules.texts import Law
 
 _COUNTED = ("editor", "distributor")
@@ -30,7 +31,7 @@ async def simulate(actor: Actor, request: OrderRequest, law: Law, at: datetime) 
     """
     check_request(request, law, at)
     async with transaction(actor.context) as con:
-        if actor.role == "og":
+        if require(actor, "simulation.run") is Reach.OWN:
             await _refuse_other_og(con, actor, request)
         case = await load_case(con, actor, request, law, at)
         if actor.role in _COUNTED:

@@ -7,14 +7,12 @@ from datetime import date, datetime
 from typing import Literal
 from uuid import UUID
 
-from sons_tracker.operations.actors import Actor
+from sons_tracker.operations.actors import Actor, allowed
 from sons_tracker.operations.enrolment import Enrolment
 from sons_tracker.rules.actions import Action, Reason
 from sons_tracker.rules.french import PARIS, date_fr
 
 ChangeState = Literal["asked", "confirmed", "in_force", "replaced", "stopped"]
-SUPPLIER_ROLES = ("editor", "distributor")
-DECIDERS = ("reviewer", "payer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,12 +119,12 @@ class SupplierPage:
 
 def supplier_actions(view: SupplierView, actor: Actor, *, listed: bool) -> tuple[Action, ...]:
     """What the actor can do with a supplier; `listed`: the list of the ANS shows the solution as its own."""
-    if actor.role in DECIDERS:
+    if allowed(actor, "enrolment.decide"):
         return (
             Action("enrolment_validate", "Valider le dossier d'enrôlement", _not_valid(view, listed)),
             Action("enrolment_correction", "Demander une modification du dossier", _not_open(view)),
         )
-    if actor.role not in SUPPLIER_ROLES:
+    if not allowed(actor, "enrolment.submit"):
         return ()
     waiting = next((one for one in view.changes if one.state in {"asked", "confirmed"}), None)
     reasons: tuple[Reason, ...] = ()
@@ -170,10 +168,6 @@ def _not_valid(view: SupplierView, listed: bool) -> tuple[Reason, ...]:
 
 def change_actions(change: ChangeView, actor: Actor) -> tuple[Action, ...]:
     """What the actor can do with a change of bank account."""
-    if actor.role == "payer":
-        return (Action("stop", "Arrêter ce changement de compte", _not_waiting(change)),)
-    if actor.role not in SUPPLIER_ROLES:
-        return ()
     confirm = _not_waiting(change)
     if change.state == "confirmed":
         confirm = (Reason("Ce changement est déjà confirmé.", "L'arrêter s'il n'est pas voulu."),)
@@ -184,10 +178,11 @@ def change_actions(change: ChangeView, actor: Actor) -> tuple[Action, ...]:
                 "Le faire confirmer par une autre personne du même fournisseur.",
             ),
         )
-    return (
-        Action("confirm", "Confirmer ce changement de compte", confirm),
-        Action("stop", "Arrêter ce changement de compte", _not_waiting(change)),
-    )
+    actions = {
+        "bank_account.confirm": Action("confirm", "Confirmer ce changement de compte", confirm),
+        "bank_account.stop": Action("stop", "Arrêter ce changement de compte", _not_waiting(change)),
+    }
+    return tuple(action for right, action in actions.items() if allowed(actor, right))
 
 
 def _not_waiting(change: ChangeView) -> tuple[Reason, ...]:

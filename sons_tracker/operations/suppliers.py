@@ -11,12 +11,10 @@ import asyncpg
 
 from sons_tracker.db.engine import transaction
 from sons_tracker.errors import ErrorCode, SonsError
-from sons_tracker.operations.actors import Actor, require
+from sons_tracker.operations.actors import Actor, allowed, require, sees_all
 from sons_tracker.operations.enrolment import enrolment_of, enrolments_of
 from sons_tracker.operations.requests import known_on
 from sons_tracker.operations.supplier_views import (
-    DECIDERS,
-    SUPPLIER_ROLES,
     ChangeState,
     ChangeView,
     FileView,
@@ -28,8 +26,8 @@ from sons_tracker.operations.supplier_views import (
     change_actions,
     supplier_actions,
 )
+from sons_tracker.rules.lifecycle import SUPPLIER
 
-AGENTS = ("reviewer", "payer", "admin")
 _UNKNOWN = "Aucun fournisseur visible ne porte cet identifiant."
 
 
@@ -41,6 +39,7 @@ async def find_supplier(actor: Actor, supplier_id: UUID, at: datetime) -> Suppli
     Raises:
         SonsError: `NOT_FOUND`, the same for an unknown supplier and for another organisation.
     """
+    require(actor, "supplier.read")
     async with transaction(actor.context, read_only=True) as con:
         return await load_supplier(con, actor, supplier_id, at, numbers=True)
 
@@ -121,16 +120,17 @@ async def load_supplier(
         SonsError: `NOT_FOUND`.
     """
     organisation = None
-    if actor.organisation_id == supplier_id or actor.role in AGENTS:
+    if actor.organisation_id == supplier_id or sees_all(actor, "supplier.read"):
         organisation = await con.fetchrow(
             "select id, kind, name, siren from organisation where id = $1 and kind = any($2)",
             supplier_id,
-            list(SUPPLIER_ROLES),
+            list(SUPPLIER),
         )
     if organisation is None:
         raise SonsError(ErrorCode.NOT_FOUND, _UNKNOWN)
     row = await con.fetchrow(_FILE, supplier_id, at)
-    rows = await con.fetch(_CHANGES, supplier_id, at, numbers)
+    shown = numbers and allowed(actor, "bank_number.read")
+    rows = await con.fetch(_CHANGES, supplier_id, at, shown)
     started = [one for one in rows if one["stopped_at"] is None and _has_begun(one, at)]
     in_force = max(started, key=lambda one: one["takes_effect_at"])["id"] if started else None
     view = SupplierView(
@@ -140,7 +140,7 @@ async def load_supplier(
         changes=tuple(_change(one, actor, at, in_force) for one in rows),
     )
     listed = False
-    if view.file is not None and actor.role in DECIDERS:
+    if view.file is not None and allowed(actor, "enrolment.decide"):
         listed = await con.fetchval(_LISTED, supplier_id, view.file.solution, known_on(at))
     return replace(view, actions=supplier_actions(view, actor, listed=listed))
 

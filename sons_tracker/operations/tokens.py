@@ -16,7 +16,7 @@ import asyncpg
 from sons_tracker.db import journal
 from sons_tracker.db.engine import transaction
 from sons_tracker.errors import ErrorCode, Fault, SonsError
-from sons_tracker.operations.actors import LONGEST_LIFETIME, TOKEN_PREFIX, Actor, digest
+from sons_tracker.operations.actors import LONGEST_LIFETIME, TOKEN_PREFIX, Actor, digest, require
 from sons_tracker.operations.acts import Refused, perform
 from sons_tracker.operations.idempotency import Answer, Key
 from sons_tracker.operations.webhooks import Shown
@@ -48,6 +48,7 @@ _COLUMNS = "id, person_id, role, scopes, created_at, expires_at, last_used_at, r
 
 async def list_tokens(actor: Actor) -> tuple[Token, ...]:
     """The tokens of the actor's organisation, the newest first, those that are over included."""
+    require(actor, "token.read")
     async with transaction(actor.context, read_only=True) as con:
         rows = await con.fetch(
             f"select {_COLUMNS} from access_token where organisation_id = $1"
@@ -66,6 +67,7 @@ async def create(
         SonsError: `INVALID_REQUEST` for the scopes or the days; `FORBIDDEN` for a token that asks for more
             than it has; as `perform`.
     """
+    require(actor, "token.make")
     wanted, lifetime = checked_scopes(actor, scopes), timedelta(days=days)
     if not timedelta(days=1) <= lifetime <= LONGEST_LIFETIME:
         problem = f"Un jeton vaut d'un jour à {LONGEST_LIFETIME.days} jours."
@@ -98,6 +100,7 @@ async def rotate(actor: Actor, token_id: UUID, at: datetime, key: Key, render: R
     Raises:
         SonsError: `NOT_FOUND` but for a live token of the actor's person in its role; as `perform`.
     """
+    require(actor, "token.rotate")
     secret = TOKEN_PREFIX + secrets.token_urlsafe(32)
 
     async def work(con: asyncpg.Connection) -> Token | Refused:
@@ -130,6 +133,7 @@ async def revoke(actor: Actor, token_id: UUID, at: datetime, key: Key, render: R
     Raises:
         SonsError: `NOT_FOUND`; as `perform`.
     """
+    require(actor, "token.revoke")
 
     async def work(con: asyncpg.Connection) -> Token | Refused:
         row = await con.fetchrow(

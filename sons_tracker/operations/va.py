@@ -193,6 +193,7 @@ async def find_va(actor: Actor, order_id: UUID, law: Law, at: datetime) -> VaVie
     Raises:
         SonsError: `NOT_FOUND`: no such order for this actor, or no VA yet.
     """
+    require(actor, "va.read")
     async with transaction(actor.context, read_only=True) as con:
         return await _view(con, actor, order_id, law, at)
 

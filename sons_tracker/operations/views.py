@@ -11,7 +11,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sons_tracker.operations.actors import SEES_ALL, Actor
+from sons_tracker.operations.actors import Actor, allowed, sees_all
 from sons_tracker.rules.assessment import Assessment
 from sons_tracker.rules.catalogue import RULES
 from sons_tracker.rules.cumul import DISCREET
@@ -165,10 +165,10 @@ def seen_by(view: OrderView, actor: Actor) -> OrderView:
     The agencies see all. An OG sees the facts of the ESSMS that the register attaches to it. Anyone else
     reads the discreet sentence where a fact belongs to another organisation.
     """
-    if actor.role in SEES_ALL:
+    if sees_all(actor, "fact.read"):
         return view
     own: frozenset[str] = frozenset()
-    if actor.role == "og":
+    if allowed(actor, "fact.read"):
         own = frozenset(
             number
             for verdict in view.verdicts

@@ -20,7 +20,7 @@ import httpx
 from sons_tracker.db import journal
 from sons_tracker.db.engine import transaction
 from sons_tracker.errors import ErrorCode, Fault, SonsError
-from sons_tracker.operations.actors import Actor
+from sons_tracker.operations.actors import Actor, require
 from sons_tracker.operations.acts import Refused, perform
 from sons_tracker.operations.addresses import checked_url
 from sons_tracker.operations.idempotency import Answer, Key
@@ -103,6 +103,7 @@ async def register(
     Raises:
         SonsError: `INVALID_REQUEST` for the address or the events; as `perform`.
     """
+    require(actor, "webhook.manage")
     target, wanted = checked_url(url, loopback=loopback), checked_events(events)
     endpoint_id, secret = uuid4(), new_secret()
 
@@ -148,6 +149,7 @@ async def rotate(
     Raises:
         SonsError: `NOT_FOUND`; `INVALID_REQUEST` for an overlap out of bounds; as `perform`.
     """
+    require(actor, "webhook.manage")
     if not timedelta(0) <= overlap <= LONGEST_OVERLAP:
         problem = f"Le recouvrement va de 0 à {LONGEST_OVERLAP.days} jours."
         raise SonsError(ErrorCode.INVALID_REQUEST, problem, (Fault("$.overlap_hours", problem),))
@@ -177,6 +179,7 @@ async def disable(actor: Actor, at: datetime, key: Key, endpoint_id: UUID, rende
     Raises:
         SonsError: `NOT_FOUND`; as `perform`.
     """
+    require(actor, "webhook.manage")
 
     async def work(con: asyncpg.Connection) -> Endpoint | Refused:
         endpoint = await find(con, actor, endpoint_id, lock=True)
@@ -199,6 +202,7 @@ async def ping(actor: Actor, at: datetime, key: Key, endpoint_id: UUID, render: 
     Raises:
         SonsError: `NOT_FOUND`; as `perform`.
     """
+    require(actor, "webhook.manage")
 
     async def work(con: asyncpg.Connection) -> Endpoint | Refused:
         endpoint = await find(con, actor, endpoint_id, lock=True)
@@ -233,6 +237,7 @@ order by e.created_at, e.id
 
 async def list_endpoints(actor: Actor) -> tuple[Endpoint, ...]:
     """The webhooks of the actor's organisation, the oldest first, disabled ones included."""
+    require(actor, "webhook.read")
     async with transaction(actor.context, read_only=True) as con:
         rows = await con.fetch(_ENDPOINTS, actor.organisation_id, None)
     return tuple(_endpoint(row) for row in rows)
