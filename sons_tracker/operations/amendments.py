@@ -16,6 +16,7 @@ from uuid import UUID, uuid4
 import asyncpg
 
 from sons_tracker.db.engine import transaction
+from sons_tracker.db.journal import Said
 from sons_tracker.errors import ErrorCode, SonsError
 from sons_tracker.operations.actors import Actor, require
 from sons_tracker.operations.acts import Refused, perform, tell
@@ -342,7 +343,7 @@ async def _tell(
 ) -> None:
     facts: dict[str, Any] = {"amendment_id": str(amendment_id), "essms": list(essms)}
     if reason is not None:
-        facts["reason"] = reason
+        facts["reason"] = Said(reason)
     await tell(con, actor, at, f"amendment.{step}", dossier, facts)
 
 

@@ -13,6 +13,7 @@ from uuid import UUID
 
 import asyncpg
 
+from sons_tracker.db.journal import Said
 from sons_tracker.errors import ErrorCode, Fault, SonsError
 from sons_tracker.operations.actors import Actor, require
 from sons_tracker.operations.acts import Refused, perform
@@ -221,7 +222,7 @@ async def settle(
             if judged.forbidden:
                 return _refused(order_id, judged.forbidden)
         await tell_step(
-            con, actor, at, "cancellation.settled", dossier, asked, decision=decision, reason=reason
+            con, actor, at, "cancellation.settled", dossier, asked, decision=decision, reason=Said(reason)
         )
         await carry_out(con, actor, dossier, asked, judged, law, at, reason)
         return await _newest(con, actor, order_id, law, at)
@@ -286,7 +287,7 @@ async def _close(
         if against or asked is None:
             return _refused(order_id, against)
         await close(con, actor, asked, _AFTER[step], at, reason)
-        facts: dict[str, Any] = {} if reason is None else {"reason": reason}
+        facts: dict[str, Any] = {} if reason is None else {"reason": Said(reason)}
         if step == "settled":
             facts["decision"] = "refuse"
         await tell_step(con, actor, at, f"cancellation.{step}", dossier, asked, **facts)

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import asyncpg
 
+from sons_tracker.db.journal import Said
 from sons_tracker.errors import ErrorCode, Fault, SonsError
 from sons_tracker.operations.actors import Actor, require
 from sons_tracker.operations.acts import Refused, perform
@@ -136,7 +137,7 @@ async def ask_precisions(
                 text = asked.text
                 await ask(con, actor, case, at, "precisions", side.supplier_id, text, delay, side.side)
         await move(con, case, "precisions_asked")
-        await step(con, actor, at, case, "precisions_asked", "precisions_asked", {"text": asked.text})
+        await step(con, actor, at, case, "precisions_asked", "precisions_asked", {"text": Said(asked.text)})
 
     return await on_case(actor, conflict_id, "ask_precisions", at, key, render, work)
 
@@ -157,7 +158,7 @@ async def ask_choice(
         assert og is not None, "the side of an order has its parties"
         await ask(con, actor, case, at, "choice", og, asked.text, delay)
         await move(con, case, "og_choice")
-        await step(con, actor, at, case, "choice_asked", "og_choice", {"text": asked.text})
+        await step(con, actor, at, case, "choice_asked", "og_choice", {"text": Said(asked.text)})
 
     return await on_case(actor, conflict_id, "ask_choice", at, key, render, work)
 
@@ -187,7 +188,7 @@ async def ask_opinion(
             return refused_case(case, (Reason("L'avis de cette ARS est déjà demandé."),))
         delay = delay_of(conflict_terms(law, case, at), "opinion")
         await ask(con, actor, case, at, "opinion", ars_id, asked.text, delay)
-        await step(con, actor, at, case, "opinion_asked", None, {"text": asked.text})
+        await step(con, actor, at, case, "opinion_asked", None, {"text": Said(asked.text)})
         return None
 
     return await on_case(actor, conflict_id, "ask_opinion", at, key, render, work)
@@ -211,7 +212,7 @@ async def ask_correction(
             raise SonsError(ErrorCode.INVALID_REQUEST, problem, faults=(Fault("/of_question", problem),))
         delay, who = answer_delay(law, case, at), of.organisation_id
         await ask(con, actor, case, at, "correction", who, asked.text, delay, of.side, of.id, asked.lacking)
-        facts = {"lacking": asked.lacking, "text": asked.text, "of_question": str(of.id)}
+        facts = {"lacking": asked.lacking, "text": Said(asked.text), "of_question": str(of.id)}
         await step(con, actor, at, case, "correction_asked", None, facts)
 
     return await on_case(actor, conflict_id, "ask_correction", at, key, render, work)

@@ -123,6 +123,12 @@ def build(dossier: Dossier, actor: Actor) -> bytes:
             ]
         ),
         "journal.json": _json({"depart": CHAIN_START, "lignes": rows, "chaine": chain}),
+        "textes.json": _json(
+            [
+                {"ligne": one.journal_id, "champ": one.field, "sel": one.salt, "texte": one.text}
+                for one in dossier.texts
+            ]
+        ),
     }
     return _zipped({**files, "manifeste.json": _json(_manifest(dossier, actor, files, chain))})
 
@@ -166,6 +172,9 @@ def _manifest(dossier: Dossier, actor: Actor, files: Mapping[str, bytes], chain:
             "verification": "Partir de « depart » ; pour chaque ligne de journal.json, SHA-256 de l'empreinte"
             " précédente (64 caractères hexadécimaux) suivie de la ligne en JSON canonique (noms triés, sans"
             " espace, UTF-8). La dernière empreinte est « tete ».",
+            "textes": "Ce que des personnes ont écrit est dans textes.json ; la ligne du journal en porte"
+            " l'empreinte « said », SHA-256 du sel (32 octets, ici en hexadécimal) suivi du texte en UTF-8."
+            " Un texte effacé n'a plus ni sel ni mots.",
             "scelle": False,
         },
     }

@@ -23,6 +23,7 @@ from sons_tracker.db.engine import RowContext, ask, retrying, see_as, transactio
 from sons_tracker.errors import ErrorCode, SonsError
 from sons_tracker.operations.actors import ANONYMOUS, Actor, digest, require
 from sons_tracker.operations.proofs import Door, new_secret, step_of, verify_password
+from sons_tracker.operations.session_proofs import OIDC, carry, roles_within_reach
 
 MOST_ATTEMPTS = 10
 """Sign-ins tried on one account from one address in a quarter of an hour, successes included."""
@@ -128,13 +129,13 @@ async def _open_first(
             person_id,
             step,
         )
-        places = await _places(con)
-        chosen = _choose(places, asked.organisation_id, asked.role)
+        places = await belongings(con)
+        chosen = choose(places, asked.organisation_id, asked.role)
         if not served or chosen is None:
             raise _refused()
         expires_at = await con.fetchval("select now() + $1::interval", door.life)
         author = Actor(person_id, chosen.organisation_id, chosen.role, uuid4(), "password_totp")
-        return await _open(con, author, "session.opened", place, expires_at, places, at, {})
+        return await open_session(con, author, "session.opened", place, expires_at, places, at, {})
 
 
 async def change_role(
@@ -148,8 +149,9 @@ async def change_role(
     require(actor, "session.change")
     old = session_id(actor)
     async with transaction(actor.context) as con:
-        places = await _places(con)
-        chosen = _choose(places, organisation_id, role)
+        roles = await roles_within_reach(con, actor, door)
+        places = tuple(one for one in await belongings(con) if roles is None or one.role in roles)
+        chosen = choose(places, organisation_id, role)
         if chosen is None:
             raise SonsError(ErrorCode.NOT_FOUND, "Vous n'avez pas ce rôle dans cette organisation.")
         expires_at = await con.fetchval(
@@ -160,8 +162,10 @@ async def change_role(
             raise SonsError(ErrorCode.NOT_FOUND, _UNKNOWN)
         author = Actor(actor.person_id, chosen.organisation_id, chosen.role, uuid4(), actor.auth_level)
         await see_as(con, author.context)
+        if actor.auth_level == OIDC:
+            await carry(con, old, author)
         facts = {"from_session": str(old), "from_role": actor.role}
-        return await _open(
+        return await open_session(
             con, author, "session.role_changed", door.digest(address), expires_at, places, at, facts
         )
 
@@ -183,7 +187,7 @@ async def places_of(actor: Actor) -> tuple[Place, ...]:
     """Where the actor's person belongs."""
     require(actor, "session.read")
     async with transaction(actor.context, read_only=True) as con:
-        return await _places(con)
+        return await belongings(con)
 
 
 async def revoke(actor: Actor, at: datetime, of_session: UUID) -> None:
@@ -219,14 +223,16 @@ def session_id(actor: Actor) -> UUID:
     return actor.token_id
 
 
-async def _places(con: asyncpg.Connection) -> tuple[Place, ...]:
+async def belongings(con: asyncpg.Connection) -> tuple[Place, ...]:
+    """Where the person that the transaction is seen as belongs."""
     rows = await con.fetch(
         "select organisation_id, organisation_name, organisation_kind, role from roles_of_person()"
     )
     return tuple(Place(*row) for row in rows)
 
 
-def _choose(places: tuple[Place, ...], organisation_id: UUID | None, role: str | None) -> Place | None:
+def choose(places: tuple[Place, ...], organisation_id: UUID | None, role: str | None) -> Place | None:
+    """The first place that fits what is asked; None: it may be any."""
     fitting = (
         place
         for place in places
@@ -235,7 +241,7 @@ def _choose(places: tuple[Place, ...], organisation_id: UUID | None, role: str |
     return next(fitting, None)
 
 
-async def _open(
+async def open_session(
     con: asyncpg.Connection,
     author: Actor,
     action: str,
@@ -245,7 +251,10 @@ async def _open(
     at: datetime,
     facts: dict[str, Any],
 ) -> Opened:
-    """Writes the session whose identifier is the author's, seen as the author from here on."""
+    """Writes the session whose identifier is the author's `token_id`, seen as the author from here on.
+
+    `address` is the digest of where it is opened from, `places` what the answer says of the person's roles.
+    """
     await see_as(con, author.context)
     secret = secrets.token_urlsafe(32)
     row = await con.fetchrow(
