@@ -28,6 +28,7 @@ from sons_tracker.api import (
     forecast,
     grant_imports,
     health,
+    identity,
     law,
     ledger,
     lots,
@@ -35,6 +36,7 @@ from sons_tracker.api import (
     notices,
     orders,
     payments,
+    pieces,
     queue,
     recoveries,
     requests,
@@ -56,6 +58,7 @@ from sons_tracker.api.strict import MAX_BODY
 from sons_tracker.db import engine
 from sons_tracker.db.embedded import open_database
 from sons_tracker.delivery import relay
+from sons_tracker.delivery.openid import OpenIdClient
 from sons_tracker.settings import Settings
 
 # One line per module of routes: each lists its own handlers.
@@ -81,6 +84,7 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     *suppliers.HANDLERS,
     *lots.HANDLERS,
     *payments.HANDLERS,
+    *pieces.HANDLERS,
     *recoveries.HANDLERS,
     *ledger.HANDLERS,
     *notices.HANDLERS,
@@ -92,6 +96,7 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     *samples.HANDLERS,
     *clock.HANDLERS,
     *sessions.HANDLERS,
+    *identity.HANDLERS,
     *members.HANDLERS,
     *tokens.HANDLERS,
     *documentation.HANDLERS,
@@ -118,6 +123,7 @@ def create_app(settings: Settings, *, connect: bool = True) -> Litestar:
         debug=False,
     )
     app.state.settings = settings
+    app.state.openid = OpenIdClient(settings.public_url)
     _check_contracts(app)
     documentation.publish(app)
     return app
@@ -133,7 +139,7 @@ def from_environment() -> Litestar:
 
 def _life(settings: Settings) -> Callable[[Litestar], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
-    async def life(_app: Litestar) -> AsyncIterator[None]:
+    async def life(app: Litestar) -> AsyncIterator[None]:
         async with open_database(settings) as opened:
             await engine.start(opened.app_dsn, role=opened.app_role)
             try:
@@ -142,6 +148,7 @@ def _life(settings: Settings) -> Callable[[Litestar], AbstractAsyncContextManage
                 async with ticking, relay.running(settings):
                     yield
             finally:
+                await app.state.openid.aclose()
                 await engine.stop()
 
     return life

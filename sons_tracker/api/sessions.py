@@ -59,7 +59,9 @@ async def sign_in(request: Request[Any, Any, Any]) -> Response[OpenedOut]:
     wanted = None if body.organisation_id is None else parse_id(body.organisation_id, _UNKNOWN)
     asked = SignIn(body.email, body.password, body.code, wanted, body.role)
     door = door_of(request)
-    return _with_cookie(await sessions.sign_in(asked, _address(request), door, await clock.now()), door, 201)
+    return _with_cookie(
+        await sessions.sign_in(asked, client_address(request), door, await clock.now()), door, 201
+    )
 
 
 @get(
@@ -106,7 +108,7 @@ async def change_role(request: Request[Any, Any, Any], actor: Caller) -> Respons
     organisation_id = parse_id(body.organisation_id, "Vous n'avez pas ce rôle dans cette organisation.")
     door = door_of(request)
     opened = await sessions.change_role(
-        actor, organisation_id, body.role, _address(request), door, await clock.now()
+        actor, organisation_id, body.role, client_address(request), door, await clock.now()
     )
     return _with_cookie(opened, door, 200)
 
@@ -163,8 +165,12 @@ async def revoke(actor: Caller, session_id: FromPath[str]) -> Response[None]:
 
 
 def _with_cookie(opened: Opened, door: Door, status: int) -> Response[OpenedOut]:
-    cookie = _cookie(opened.secret, int(door.life.total_seconds()))
-    return Response(opened_out(opened), status_code=status, cookies=[cookie])
+    return Response(opened_out(opened), status_code=status, cookies=[session_cookie(opened, door)])
+
+
+def session_cookie(opened: Opened, door: Door) -> Cookie:
+    """The cookie that carries a session just opened, for as long as it may live."""
+    return _cookie(opened.secret, int(door.life.total_seconds()))
 
 
 def _cookie(secret: str, seconds: int) -> Cookie:
@@ -172,7 +178,8 @@ def _cookie(secret: str, seconds: int) -> Cookie:
     return Cookie(COOKIE, value=secret, max_age=seconds, path="/", secure=True, httponly=True, samesite="lax")
 
 
-def _address(request: Request[Any, Any, Any]) -> str:
+def client_address(request: Request[Any, Any, Any]) -> str:
+    """Where the request comes from; empty when the server does not say."""
     return "" if request.client is None else request.client.host
 
 

@@ -43,6 +43,15 @@ class Identified:
     finess_juridiques: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One visit to a provider: what only the browser and this instance know of it."""
+
+    state: str
+    nonce: str
+    verifier: str
+
+
 async def keep(
     con: asyncpg.Connection, author: Actor, provider: IdentityProvider, identified: Identified
 ) -> None:

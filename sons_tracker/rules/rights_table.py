@@ -28,6 +28,9 @@ session.open         self   self        self  self  self     self  self  self  -
 session.read         self   self        self  self  self     self  self  self  -         -         Savoir qui l'on est et lister ses sessions
 session.change       self   self        self  self  self     self  self  self  -         -         Prendre un autre de ses rôles
 session.close        self   self        self  self  self     self  self  self  -         -         Se déconnecter, clore une de ses sessions
+identity.link        self   self        self  self  self     self  self  self  -         -         Lier à son compte une identité d'un fournisseur
+identity.read        self   self        self  self  self     self  self  self  -         -         Lister ses identités
+identity.unlink      self   self        self  self  self     self  self  self  -         -         Délier une de ses identités
 invitation.make      own    own         own   own   -        -     -     all   -         -         Inviter une personne
 invitation.read      own    own         own   own   -        -     -     all   -         -         Lire les invitations
 invitation.revoke    own    own         own   own   -        -     -     all   -         -         Retirer une invitation
@@ -64,6 +67,7 @@ va.prepare           party  party       -     -     -        -     -     -     -
 va.sign              -      -           party -     -        -     -     -     -         -         Signer la VA
 solde.request        party  party       -     -     -        -     -     -     -         -         Demander le solde, ou le déposer de nouveau
 match.read           party  party       party -     all      all   all   all   -         -         Rapprocher la commande, la VA et la facture
+piece.inspect        all    all         all   all   all      all   all   all   -         -         Faire examiner une pièce avant d'en donner l'empreinte
 
 ## L'annulation et l'avenant
 cancellation.read    party  party       party -     all      all   all   all   -         -         Lire les annulations et leurs pièces

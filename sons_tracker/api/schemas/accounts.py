@@ -34,8 +34,10 @@ _Code = Annotated[
         extra_json_schema={"x-attendu": "Le code compte six chiffres."},
     ),
 ]
-_Id = Annotated[str, Meta(description="Identifiant.", extra_json_schema={"format": "uuid"}, max_length=36)]
-_Role = Literal["editor", "distributor", "og", "ars", "reviewer", "payer", "pilot", "admin"]
+EntityId = Annotated[
+    str, Meta(description="Identifiant.", extra_json_schema={"format": "uuid"}, max_length=36)
+]
+RoleName = Literal["editor", "distributor", "og", "ars", "reviewer", "payer", "pilot", "admin"]
 _Scope = Annotated[
     str,
     Meta(
@@ -45,7 +47,7 @@ _Scope = Annotated[
         extra_json_schema={"x-attendu": "Une portée s'écrit « read », « write », « read:orders »…"},
     ),
 ]
-_Secret = Annotated[
+InvitationSecret = Annotated[
     str,
     Meta(
         pattern="^[A-Za-z0-9_-]{43}(?!\\n)$",
@@ -62,15 +64,15 @@ class SignInIn(Strict, frozen=True, kw_only=True):
     email: _Email
     password: Annotated[str, Meta(min_length=1, max_length=512, description="Mot de passe.")]
     code: _Code
-    organisation_id: _Id | None = None
-    role: _Role | None = None
+    organisation_id: EntityId | None = None
+    role: RoleName | None = None
 
 
 class RoleIn(Strict, frozen=True, kw_only=True):
     """Le rôle à prendre, parmi les vôtres."""
 
-    organisation_id: _Id
-    role: _Role
+    organisation_id: EntityId
+    role: RoleName
 
 
 class TokenIn(Strict, frozen=True, kw_only=True):
@@ -84,15 +86,15 @@ class InvitationIn(Strict, frozen=True, kw_only=True):
     """Qui inviter. Seul un administrateur nomme une autre organisation, un autre rôle, ou « reset »."""
 
     email: _Email
-    organisation_id: _Id | None = None
-    role: _Role | None = None
+    organisation_id: EntityId | None = None
+    role: RoleName | None = None
     kind: Literal["join", "reset"] = "join"
 
 
 class AcceptanceIn(Strict, frozen=True, kw_only=True):
     """La première étape d'un compte : le nom et le mot de passe de la personne invitée."""
 
-    invitation: _Secret
+    invitation: InvitationSecret
     name: Text
     password: Annotated[
         str,
@@ -103,22 +105,22 @@ class AcceptanceIn(Strict, frozen=True, kw_only=True):
 class ConfirmationIn(Strict, frozen=True, kw_only=True):
     """La seconde étape : un premier code du second facteur."""
 
-    invitation: _Secret
+    invitation: InvitationSecret
     code: _Code
 
 
 class JoiningIn(Strict, frozen=True, kw_only=True):
     """L'invitation par laquelle une personne connectée rejoint une organisation."""
 
-    invitation: _Secret
+    invitation: InvitationSecret
 
 
 class RemovalIn(Strict, frozen=True, kw_only=True):
     """Qui retirer ; par défaut de votre organisation et de votre rôle."""
 
-    person_id: _Id
-    organisation_id: _Id | None = None
-    role: _Role | None = None
+    person_id: EntityId
+    organisation_id: EntityId | None = None
+    role: RoleName | None = None
 
 
 class PlaceOut(msgspec.Struct, frozen=True):
