@@ -95,6 +95,7 @@ async def invite(actor: Actor, asked: Asked, at: datetime, key: Key, render: Ren
             not visible; `INVALID_REQUEST` for a role that does not fit it; as `perform`.
     """
     require(actor, "invitation.make")
+    require(actor, "invitation.make")
     invitation_id, secret = uuid4(), secrets.token_urlsafe(32)
 
     async def work(con: asyncpg.Connection) -> Invitation | Refused:
@@ -122,6 +123,7 @@ async def invite_first(organisation: str, email: str, at: datetime) -> str:
 async def list_invitations(actor: Actor) -> tuple[Invitation, ...]:
     """The latest invitations of the actor's organisation; of all, for an administrator."""
     require(actor, "invitation.read")
+    require(actor, "invitation.read")
     async with transaction(actor.context, read_only=True) as con:
         rows = await con.fetch(
             f"select {_COLUMNS} from invitation order by created_at desc, id desc limit 200"  # nosec B608 # constants
@@ -135,6 +137,7 @@ async def revoke(actor: Actor, invitation_id: UUID, at: datetime, key: Key, rend
     Raises:
         SonsError: `NOT_FOUND`; as `perform`.
     """
+    require(actor, "invitation.revoke")
     require(actor, "invitation.revoke")
 
     async def work(con: asyncpg.Connection) -> Invitation | Refused:
@@ -163,7 +166,7 @@ async def accept(secret: str, name: str, password: str, door: Door, at: datetime
         SonsError: `NOT_FOUND`; `INVALID_REQUEST` for the password; `FORBIDDEN` for a person who has an
             account already, or belongs somewhere and was not invited by an administrator.
     """
-    found = await _find(secret)
+    found = await find_invitation(secret)
     if found["signs_in"] and found["kind"] == "join":
         raise SonsError(
             ErrorCode.FORBIDDEN,
@@ -213,7 +216,7 @@ async def confirm(secret: str, code: str, door: Door, at: datetime) -> None:
     Raises:
         SonsError: `NOT_FOUND`; `INVALID_REQUEST` for a code that is not the one of the moment.
     """
-    found = await _find(secret)
+    found = await find_invitation(secret)
     facts = await ask("select sealed from unconfirmed_factor($1)", digest(secret))
     step = None if facts is None else step_of(door.unseal(facts["sealed"]), code, time.time())
     if step is None:
@@ -229,7 +232,7 @@ async def confirm(secret: str, code: str, door: Door, at: datetime) -> None:
         )
         if not confirmed:
             raise SonsError(ErrorCode.NOT_FOUND, _UNKNOWN)
-        await _come_in(con, author, secret, found["invitation_id"], at)
+        await come_in(con, author, secret, found["invitation_id"], at)
 
 
 async def join(actor: Actor, secret: str, at: datetime, key: Key, render: Callable[[None], Answer]) -> Answer:
@@ -239,26 +242,37 @@ async def join(actor: Actor, secret: str, at: datetime, key: Key, render: Callab
         SonsError: `NOT_FOUND`, also for somebody else's invitation; as `perform`.
     """
     require(actor, "invitation.join")
-    found = await _find(secret)
+    require(actor, "invitation.join")
+    found = await find_invitation(secret)
 
     async def work(con: asyncpg.Connection) -> None:
         if found["person_id"] != actor.person_id or found["kind"] != "join":
             raise SonsError(ErrorCode.NOT_FOUND, _UNKNOWN)
-        await _come_in(con, actor, secret, found["invitation_id"], at)
+        await come_in(con, actor, secret, found["invitation_id"], at)
 
     return await perform(actor, at, key, work, lambda _: render(None))
 
 
-async def _come_in(
+async def come_in(
     con: asyncpg.Connection, author: Actor, secret: str, invitation_id: UUID, at: datetime
 ) -> None:
+    """The invitation serves: its person, as whom the transaction is seen, belongs there.
+
+    Raises:
+        SonsError: `NOT_FOUND` when it does not stand any more, or is somebody else's.
+    """
     if not await con.fetchval("select accept_invitation($1)", digest(secret)):
         raise SonsError(ErrorCode.NOT_FOUND, _UNKNOWN)
     facts = {"person_id": str(author.person_id)}
     await journal.record(con, author, at, "invitation.accepted", "invitation", str(invitation_id), facts)
 
 
-async def _find(secret: str) -> asyncpg.Record:
+async def find_invitation(secret: str) -> asyncpg.Record:
+    """What `invitation_of` says of an invitation that stands.
+
+    Raises:
+        SonsError: `NOT_FOUND`.
+    """
     found = None
     if secret.isascii() and len(secret) <= _LONGEST:
         found = await ask("select * from invitation_of($1)", digest(secret))

@@ -13,7 +13,7 @@ import asyncio
 import json
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -27,7 +27,7 @@ from sons_tracker.operations.actors import SCHEDULER, Actor, require
 from sons_tracker.operations.outbox import announce
 from sons_tracker.rules.french import PARIS
 from sons_tracker.rules.rights import roles_of
-from sons_tracker.rules.sealing import FIELDS, GENESIS, VERSION, seal
+from sons_tracker.rules.sealing import FIELDS, GENESIS, TEXTS_VERSION, VERSION, seal
 
 Channel = Literal["file", "mail"]
 BATCH = 1000
@@ -71,6 +71,10 @@ _CHAIN = (
     f"select s.seq, encode(s.prev, 'hex') as prev, encode(s.hash, 'hex') as hash, {_TEXTS}"
     " from journal_seal s join journal j on j.id = s.journal_id order by s.seq"  # nosec B608 # constants
 )
+_BESIDE = """
+select s.seq, t.field, encode(t.salt, 'hex') as salt, t.text
+from journal_seal s join journal_text t on t.journal_id = s.journal_id order by s.seq, t.field
+"""
 _INSERT = """
 insert into journal_seal (seq, journal_id, prev, hash)
 select seq, journal_id, prev, hash
@@ -121,6 +125,7 @@ async def seal_all(*, whole: bool = False, stop: asyncio.Event | None = None) ->
 
 @retrying
 async def _seal_batch(whole: bool) -> Sealed:
+    require(SCHEDULER, "journal.seal")
     require(SCHEDULER, "journal.seal")
     async with transaction(SCHEDULER.context) as con:
         mine = await con.fetchval(_SEAL_LOCK)
@@ -255,18 +260,22 @@ def _append(file: Path, line: str) -> None:
         os.fsync(opened.fileno())
 
 
-async def export(actor: Actor, write: Callable[[str], object]) -> Head:
-    """Writes the sealed journal as JSON Lines through `write`, the header first; returns its head.
+async def export(
+    actor: Actor, write: Callable[[str], object], write_text: Callable[[str], object] | None = None
+) -> Head:
+    """Writes the sealed journal as JSON Lines through `write`, the header first; returns its head. With
+    `write_text`, the texts beside it too, in the order of its rows.
 
-    One snapshot, read as it is written: the memory needed does not grow with the journal. The format is that
-    of docs/journal.md, and `verify_journal.py` reads it. The actor is a pilot or an administrator.
+    One snapshot, read as it is written: the memory needed does not grow with the journal. The formats are
+    those of docs/journal.md, and `verify_journal.py` reads them. The actor is a pilot or an administrator.
 
     Raises:
         SonsError: `FORBIDDEN`; what `write` raises.
     """
-    require(actor, "journal.export")
+    require(actor, "pilot", "admin")
     async with transaction(actor.context, isolation="repeatable_read", read_only=True) as con:
         head = await _head(con)
+        ends = {"seq": head.seq, "hash": head.hash.hex()}
         published = await con.fetch(
             "select seq, channel, encode(hash, 'hex') as hash,"
             " sons.journal_instant(taken_at) as taken_at from journal_head order by seq, channel"
@@ -276,10 +285,18 @@ async def export(actor: Actor, write: Callable[[str], object]) -> Head:
             "fields": FIELDS,
             "law": "sha256(sceau précédent + octets) ; octets : le format, un saut de ligne, seq et chaque"
             " champ dans l'ordre, écrit « longueur:octets, » ou « - » s'il est absent.",
-            "head": {"seq": head.seq, "hash": head.hash.hex()},
+            "head": ends,
             "published": [dict(row) for row in published],
         }
-        write(json.dumps(header, ensure_ascii=False) + "\n")
+        _write(write, header)
         async for row in con.cursor(_CHAIN, prefetch=_PREFETCH):
-            write(json.dumps(dict(row), ensure_ascii=False) + "\n")
+            _write(write, row)
+        if write_text is not None:
+            _write(write_text, {"format": TEXTS_VERSION, "head": ends})
+            async for row in con.cursor(_BESIDE, prefetch=_PREFETCH):
+                _write(write_text, row)
     return head
+
+
+def _write(write: Callable[[str], object], row: Mapping[str, Any]) -> None:
+    write(json.dumps(dict(row), ensure_ascii=False) + "\n")
