@@ -95,7 +95,6 @@ async def invite(actor: Actor, asked: Asked, at: datetime, key: Key, render: Ren
             not visible; `INVALID_REQUEST` for a role that does not fit it; as `perform`.
     """
     require(actor, "invitation.make")
-    require(actor, "invitation.make")
     invitation_id, secret = uuid4(), secrets.token_urlsafe(32)
 
     async def work(con: asyncpg.Connection) -> Invitation | Refused:
@@ -123,7 +122,6 @@ async def invite_first(organisation: str, email: str, at: datetime) -> str:
 async def list_invitations(actor: Actor) -> tuple[Invitation, ...]:
     """The latest invitations of the actor's organisation; of all, for an administrator."""
     require(actor, "invitation.read")
-    require(actor, "invitation.read")
     async with transaction(actor.context, read_only=True) as con:
         rows = await con.fetch(
             f"select {_COLUMNS} from invitation order by created_at desc, id desc limit 200"  # nosec B608 # constants
@@ -137,7 +135,6 @@ async def revoke(actor: Actor, invitation_id: UUID, at: datetime, key: Key, rend
     Raises:
         SonsError: `NOT_FOUND`; as `perform`.
     """
-    require(actor, "invitation.revoke")
     require(actor, "invitation.revoke")
 
     async def work(con: asyncpg.Connection) -> Invitation | Refused:
@@ -241,7 +238,6 @@ async def join(actor: Actor, secret: str, at: datetime, key: Key, render: Callab
     Raises:
         SonsError: `NOT_FOUND`, also for somebody else's invitation; as `perform`.
     """
-    require(actor, "invitation.join")
     require(actor, "invitation.join")
     found = await find_invitation(secret)
 

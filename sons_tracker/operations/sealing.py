@@ -126,7 +126,6 @@ async def seal_all(*, whole: bool = False, stop: asyncio.Event | None = None) ->
 @retrying
 async def _seal_batch(whole: bool) -> Sealed:
     require(SCHEDULER, "journal.seal")
-    require(SCHEDULER, "journal.seal")
     async with transaction(SCHEDULER.context) as con:
         mine = await con.fetchval(_SEAL_LOCK)
         # A statement of its own: what the last holder of the lock has written is visible to it.
@@ -272,7 +271,7 @@ async def export(
     Raises:
         SonsError: `FORBIDDEN`; what `write` raises.
     """
-    require(actor, "pilot", "admin")
+    require(actor, "journal.export")
     async with transaction(actor.context, isolation="repeatable_read", read_only=True) as con:
         head = await _head(con)
         ends = {"seq": head.seq, "hash": head.hash.hex()}
