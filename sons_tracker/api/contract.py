@@ -76,7 +76,8 @@ class Example:
     """One exchange shown in the documentation and played by the tests.
 
     `body`, `path`, `query` and `headers` make the request; `status` is what it must answer. `role`
-    is the role whose token the test sends; none: no token. `answer` is shown when given.
+    is the role whose token the test sends; none: no token. `answer` is shown when given. A `body` of bytes is
+    a file, under the media type of `headers`.
     """
 
     name: str
@@ -100,12 +101,22 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class File:
+    """A body that is a file as it is: the media types that are read, the most bytes, a French sentence."""
+
+    media_types: tuple[str, ...]
+    largest: int
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
 class Contract:
     """The promise of a route. Texts are French.
 
     `path` and `headers` describe the path parameters and the required headers; `body` and `query`
-    are the `Strict` types that the handler reads; `errors` are those of its own, besides the ones
-    that follow from the rest. A `hidden` route is not documented: it is the documentation.
+    are the `Strict` types that the handler reads, `file` a body that is none; `errors` are those of its
+    own, besides the ones that follow from the rest. A `hidden` route is not documented: it is the
+    documentation.
     """
 
     access: Access
@@ -116,6 +127,7 @@ class Contract:
     query: Any = None
     headers: Mapping[str, str] = field(default_factory=dict)
     body: Any = None
+    file: File | None = None
     answers: Mapping[int, Answer] = field(default_factory=dict)
     errors: tuple[ErrorCode, ...] = ()
     examples: tuple[Example, ...] = ()
@@ -141,6 +153,8 @@ class Contract:
                 ErrorCode.PAYLOAD_TOO_LARGE,
                 ErrorCode.UNSUPPORTED_MEDIA_TYPE,
             ]
+        if self.file is not None:
+            implied += [ErrorCode.PAYLOAD_TOO_LARGE, ErrorCode.UNSUPPORTED_MEDIA_TYPE]
         if self.body is not None or self.query is not None:
             implied.append(ErrorCode.INVALID_REQUEST)
         if self.access.reads_token:

@@ -112,6 +112,14 @@ def _operation(
                 }
             },
         }
+    if contract.file is not None:
+        operation["requestBody"] = {
+            "required": True,
+            "description": contract.file.description,
+            "content": {
+                name: {"schema": {"type": "string", "format": "binary"}} for name in contract.file.media_types
+            },
+        }
     if contract.access.reads_token:
         # An empty requirement means that the token may be left out.
         anonymous: list[Document] = [{}] if ANONYMOUS_ROLE in contract.access.roles else []

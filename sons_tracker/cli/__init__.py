@@ -26,6 +26,7 @@ from sons_tracker.cli import (
     lots,
     measures,
     orders,
+    pieces,
     privacy,
     queue,
     recoveries,
@@ -77,6 +78,7 @@ app.add_typer(instruction.advances, name="advance")
 app.add_typer(instruction.corrections, name="correction")
 app.add_typer(va.app, name="va")
 app.add_typer(soldes.app, name="solde")
+app.add_typer(pieces.app, name="piece")
 app.add_typer(lots.app, name="lot")
 app.add_typer(recoveries.app, name="recovery")
 app.add_typer(recoveries.ledger, name="ledger")

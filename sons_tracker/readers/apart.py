@@ -120,13 +120,13 @@ async def inspect(file: IO[bytes], limits: Limits = INSPECTION) -> Inspection:
         SonsError: `UNAVAILABLE` when too many files are being read.
     """
     if os.fstat(file.fileno()).st_size > limits.size:
-        return Inspection(None, None, None, None, (_finding("too_large"),))
+        return Inspection(None, None, None, None, (finding("too_large"),))
     try:
         async with _turn():
             report = await _read(file, "inspect", limits, None)
     except _StoppedError as stopped:
-        return Inspection(None, None, None, None, (_finding(stopped.code),))
-    found = tuple(_finding(one.code, one.count, one.where) for one in report.found)
+        return Inspection(None, None, None, None, (finding(stopped.code),))
+    found = tuple(finding(one.code, one.count, one.where) for one in report.found)
     return Inspection(report.kind, report.pages, report.members, report.sheets, found)
 
 
@@ -152,7 +152,7 @@ async def unpacked(path: Path, limits: Limits = UNPACKING) -> AsyncIterator[Unpa
             yield Unpacked(path, {})
             return
         if os.fstat(file.fileno()).st_size > limits.size:
-            _refuse(path, (_finding("too_large"),))
+            _refuse(path, (finding("too_large"),))
         file.seek(0)
         with tempfile.TemporaryDirectory(prefix="sons-") as folder:
             content = Path(folder) / "content"
@@ -161,10 +161,10 @@ async def unpacked(path: Path, limits: Limits = UNPACKING) -> AsyncIterator[Unpa
                     async with _turn():
                         report = await _read(file, "unpack", limits, into)
             except _StoppedError as stopped:
-                _refuse(path, (_finding(stopped.code),))
+                _refuse(path, (finding(stopped.code),))
             except OSError as error:
                 _refuse_sentence(path, f"le contenu ne peut pas être gardé ({error.strerror}).")
-            found = tuple(_finding(one.code, one.count, one.where) for one in report.found)
+            found = tuple(finding(one.code, one.count, one.where) for one in report.found)
             if errors := tuple(one for one in found if one.severity == "error"):
                 _refuse(path, errors)
             named = content.rename(content.with_name(_file_name(report.name or path.name)))
@@ -201,7 +201,8 @@ def _refuse_sentence(path: Path, message: str) -> NoReturn:
     raise SonsError(ErrorCode.INVALID_FILE, f"{path.name} : {message}", (Fault(path.name, message),))
 
 
-def _finding(code: str, count: int = 1, where: str = "") -> Finding:
+def finding(code: str, count: int = 1, where: str = "") -> Finding:
+    """One entry of the closed list, as it was met."""
     kind = FINDINGS[code]
     return Finding(code, kind.severity, kind.message, kind.remedy, count, where)
 

@@ -131,6 +131,8 @@ async def test_each_example_is_played(
     if example.role is not None:
         headers["Authorization"] = f"Bearer {tokens[example.role]}"
     body = {} if example.body is None else {"json": example.body}
+    if isinstance(example.body, bytes):
+        body = {"content": example.body}
     answer = await client.request(
         method, path.format(**example.path), params=dict(example.query), headers=headers, **body
     )

@@ -174,6 +174,8 @@ COMMANDS = (
     ("sample", "draw"),
     ("sample", "show"),
     ("sample", "export"),
+    ("piece",),
+    ("piece", "inspect"),
     ("advance",),
     ("advance", "request"),
     ("advance", "validate"),
