@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import random
@@ -53,11 +54,39 @@ def header_of(chain: Sequence[Row]) -> Row:
     return {"format": VERSION, "fields": list(FIELDS), "law": "…", "head": head, "published": []}
 
 
+def with_texts(rows: Sequence[Row], draw: random.Random) -> tuple[list[Row], list[Row]]:
+    """The same rows in a chain, most with digests of what somebody typed, and the lines of the texts beside
+    them; one of the texts is erased, and the last row tells it."""
+    lines: list[Row] = []
+    for seq, row in enumerate(rows, 1):
+        facts: dict[str, Any] = {"n": seq}
+        for name in ("reason", "text")[: draw.randrange(3) if seq > 1 else 2]:
+            salt, text = draw.randbytes(32), draw.choice(["", "oui", "l'OG « refuse »", "\u2028", "𝄞"])
+            facts[name] = {"said": hashlib.sha256(salt + text.encode()).hexdigest()}
+            lines.append({"seq": seq, "field": name, "salt": salt.hex(), "text": text})
+        row["facts"] = json.dumps(facts)
+    gone = draw.choice(lines)
+    digest = json.loads(rows[gone["seq"] - 1]["facts"])[gone["field"]]["said"]
+    gone["salt"] = gone["text"] = None
+    facts = {"erased": [digest]}
+    act = rows[-1] | {"action": "journal.text_erased", "facts": json.dumps(facts)}
+    return chained([*rows, act]), lines
+
+
+def texts_to_bytes(chain: Sequence[Row], lines: Sequence[Row]) -> bytes:
+    """The file of the texts beside an export."""
+    header = {"format": verify_journal.TEXTS_VERSION, "head": header_of(chain)["head"]}
+    return "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in (header, *lines)).encode()
+
+
 def to_bytes(header: Row, chain: Sequence[Row]) -> bytes:
     """The file."""
     return "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in (header, *chain)).encode()
 
 
-def verified(data: bytes, heads: Sequence[tuple[int, str]] = ()) -> verify_journal.Report:
+def verified(
+    data: bytes, heads: Sequence[tuple[int, str]] = (), texts: bytes | None = None
+) -> verify_journal.Report:
     """What the verifier says of it."""
-    return verify_journal.verify(io.BytesIO(data), heads)
+    beside = None if texts is None else verify_journal.Texts(io.BytesIO(texts))
+    return verify_journal.verify(io.BytesIO(data), heads, beside)

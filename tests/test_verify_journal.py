@@ -15,7 +15,16 @@ import pytest
 
 from sons_tracker import verify_journal
 from sons_tracker.rules import sealing
-from tests.journal_exports import Row, chained, header_of, some_rows, to_bytes, verified
+from tests.journal_exports import (
+    Row,
+    chained,
+    header_of,
+    some_rows,
+    texts_to_bytes,
+    to_bytes,
+    verified,
+    with_texts,
+)
 
 SCRIPT = Path(verify_journal.__file__)
 SEED = 20230301
@@ -120,6 +129,105 @@ def test_a_thousand_tampers_are_all_found() -> None:
         played[tamper.__name__] += 1
     assert len(played) == len(TAMPERS)
     assert min(played.values()) > 50
+
+
+def change_a_text(chain: list[Row], lines: list[Row], draw: random.Random) -> None:
+    line = draw.choice([one for one in lines if one["text"] is not None])
+    line["text"] = draw.choice([line["text"] + " ", line["text"] + "x", line["text"].upper() + "\u0301"])
+
+
+def change_a_salt(chain: list[Row], lines: list[Row], draw: random.Random) -> None:
+    line = draw.choice([one for one in lines if one["salt"] is not None])
+    line["salt"] = draw.choice(
+        [draw.randbytes(32).hex(), line["salt"].upper() + " ", line["salt"][2:], 1, None]
+    )
+
+
+def move_a_text(chain: list[Row], lines: list[Row], draw: random.Random) -> None:
+    line = draw.choice(lines)
+    name = draw.choice(["seq", "field"])
+    line[name] = line["seq"] + draw.choice([-1, 1, 99]) if name == "seq" else line["field"] + "/0"
+
+
+def drop_a_text(chain: list[Row], lines: list[Row], draw: random.Random) -> None:
+    del lines[draw.randrange(len(lines))]
+
+
+def add_a_text(chain: list[Row], lines: list[Row], draw: random.Random) -> None:
+    lines.insert(draw.randrange(len(lines) + 1), dict(draw.choice(lines)))
+
+
+def erase_a_text(chain: list[Row], lines: list[Row], draw: random.Random) -> None:
+    """Given as erased, which no row tells."""
+    line = draw.choice([one for one in lines if one["text"] is not None])
+    line["salt"] = line["text"] = None
+
+
+def hide_the_erasure(chain: list[Row], lines: list[Row], draw: random.Random) -> None:
+    """The row that tells it taken off, and the chain made anew: the text is then only missing."""
+    chain[:] = chained(chain[:-1])
+
+
+TEXT_TAMPERS = (
+    change_a_text, change_a_salt, move_a_text, drop_a_text, add_a_text, erase_a_text, hide_the_erasure,
+)  # fmt: skip
+
+
+@pytest.mark.scoreboard(17)
+def test_three_hundred_tampers_of_the_texts_are_all_found() -> None:
+    draw, played = random.Random(SEED), Counter[str]()
+    for _ in range(300):
+        chain, lines = with_texts(some_rows(draw.randint(3, 8), draw), draw)
+        assert verified(to_bytes(header_of(chain), chain), (), texts_to_bytes(chain, lines)).problems == []
+        tamper = draw.choice(TEXT_TAMPERS)
+        tamper(chain, lines, draw)
+        found = verified(to_bytes(header_of(chain), chain), (), texts_to_bytes(chain, lines))
+        assert found.problem_count > 0, (tamper.__name__, lines)
+        played[tamper.__name__] += 1
+    assert len(played) == len(TEXT_TAMPERS)
+    assert min(played.values()) > 20
+
+
+def test_the_texts_of_another_export_are_told() -> None:
+    draw = random.Random(SEED)
+    chain, lines = with_texts(some_rows(4, draw), draw)
+    texts = texts_to_bytes(chained(some_rows(5, draw)), lines)
+    found = verified(to_bytes(header_of(chain), chain), (), texts)
+    assert found.problems == ["les textes ne sont pas ceux de cet export."]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"[]\n", b"{}\n", b"[" * 100_000, b'{"format": "sons-journal-texts-v2", "head": {}}\n', b"\xff\n"],
+)
+def test_what_is_no_file_of_texts_is_malformed(data: bytes) -> None:
+    with pytest.raises(verify_journal.MalformedError, match="fichier des textes"):
+        verified(to_bytes(header_of([]), []), (), data)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b"null", b"{", b"\xff", b"[" * 100_000, b'{"seq": true, "field": "a", "salt": null, "text": null}',
+     b'{"seq": 1, "field": "a", "salt": "00", "text": "a"}',
+     b'{"seq": 1, "field": [], "salt": 1, "text": {}}', b'{"seq": 99, "field": "a", "salt": null, "text": null}'],
+)  # fmt: skip
+def test_a_line_that_is_no_text_is_reported(line: bytes) -> None:
+    draw = random.Random(SEED)
+    chain, lines = with_texts(some_rows(2, draw), draw)
+    found = verified(to_bytes(header_of(chain), chain), (), texts_to_bytes(chain, lines) + line + b"\n")
+    assert found.problem_count == 1
+    assert found.problems[0].startswith("textes, ligne ")
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [None, "", "[]", "{", "[" * 100_000, '{"erased": 1}', '{"erased": [[]]}', '{"a": {"said": 1}}'],
+)
+def test_facts_that_no_database_wrote_stop_nothing(facts: str | None) -> None:
+    draw = random.Random(SEED)
+    row = some_rows(1, draw)[0] | {"action": "journal.text_erased", "facts": facts}
+    chain = chained([row])
+    assert verified(to_bytes(header_of(chain), chain), (), texts_to_bytes(chain, [])).problems == []
 
 
 @pytest.mark.scoreboard(17)
@@ -244,6 +352,7 @@ def test_a_line_made_to_fill_the_memory_is_refused(monkeypatch: pytest.MonkeyPat
 
 def test_it_says_the_same_as_the_rules() -> None:
     assert (verify_journal.VERSION, verify_journal.FIELDS) == (sealing.VERSION, sealing.FIELDS)
+    assert verify_journal.TEXTS_VERSION == sealing.TEXTS_VERSION
     for seq, row in enumerate(some_rows(200, random.Random(SEED)), 1):
         assert verify_journal.seal_of(seq, bytes([seq]) * 32, row) == sealing.seal(
             seq, bytes([seq]) * 32, row
