@@ -39,6 +39,9 @@ invitation.join      self   self        self  self  self     self  self  self  -
 member.enrol         -      -           -     -     -        -     -     all   -         -         Inscrire une organisation et une personne
 member.read          own    own         own   own   own      own   own   own   -         -         Lire les membres
 member.remove        own    own         own   own   -        -     -     all   -         -         Retirer un membre
+delegation.read      -      -           own   -     all      all   all   all   -         -         Lire les délégations de signature
+delegation.give      -      -           own   -     -        -     -     -     -         -         Donner une délégation de signature
+delegation.revoke    -      -           own   -     -        -     -     -     -         -         Révoquer une délégation de signature
 token.make           self   self        self  self  self     self  self  self  -         -         Créer un jeton
 token.rotate         self   self        self  self  self     self  self  self  -         -         Renouveler un jeton
 token.read           own    own         own   own   own      own   own   own   -         -         Lire les jetons
@@ -164,6 +167,7 @@ sample.draw          -      -           -     -     all      -     -     -     -
 ## Le journal
 journal.export       -      -           -     -     -        -     all   all   -         -         Exporter le journal et lire sa tête
 journal.seal         -      -           -     -     -        -     -     -     all       -         Sceller le journal et publier sa tête
+journal.erase        -      -           -     -     -        -     -     all   -         -         Effacer un texte que le journal garde hors de sa chaîne
 retention.apply      -      -           -     -     -        -     -     -     all       -         Effacer ce qui a passé sa durée de conservation
 
 ## Ce qu'une réponse montre
