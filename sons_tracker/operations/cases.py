@@ -9,7 +9,7 @@ from typing import Any
 
 import asyncpg
 
-from sons_tracker.operations.actors import Actor
+from sons_tracker.operations.actors import Actor, allowed
 from sons_tracker.operations.requests import OrderRequest, known_on
 from sons_tracker.rules.case import (
     SAME_ORDER,
@@ -96,7 +96,7 @@ async def load_case(
     numbers = [line.finess for line in request.essms]
     extraction, og_known, counted, places = await _register(con, request, vague, known, numbers)
     solution, supplier, list_on = await _solution(con, actor, request, known)
-    has_account = actor.role != "anonymous"
+    has_account = allowed(actor, "essms.read")
     grants = await _grants(con, numbers, known) if has_account else {}
     case = Case(
         dispositif=request.dispositif,

@@ -50,7 +50,7 @@ async def erase(actor: Actor, at: datetime, journal_id: int, reason: str) -> int
         SonsError: `FORBIDDEN`; `INVALID_REQUEST` without reason; `NOT_FOUND` for a row that is unknown or
             has no text left.
     """
-    require(actor, "admin")
+    require(actor, "journal.erase")
     words = reason.strip()
     if not 1 <= len(words) <= LONGEST_REASON:
         problem = f"Un effacement dit sa raison, en {LONGEST_REASON} caractères au plus."

@@ -14,8 +14,9 @@ from datetime import date, datetime, timedelta
 from sons_tracker.rules.actions import Action, Reason
 from sons_tracker.rules.case import OrderedEssms
 from sons_tracker.rules.french import PARIS, count_fr, date_fr, until_fr
-from sons_tracker.rules.lifecycle import RESERVATION_WORDS, SUPPLIER
+from sons_tracker.rules.lifecycle import RESERVATION_WORDS
 from sons_tracker.rules.parameters import Version, required
+from sons_tracker.rules.rights import reach
 from sons_tracker.rules.schedule import end_of_day
 from sons_tracker.rules.texts import Limit, ReservationTerms
 
@@ -101,12 +102,12 @@ def actions_of(
     role: str, reservation: Running, terms: Terms | None, fermeture: Version[Limit] | None, at: datetime
 ) -> tuple[Action, ...]:
     """What this role may do with a reservation at the instant `at`, and why not the rest; `at` in Paris."""
-    if role not in SUPPLIER:
-        return ()
-    return (
-        Action("renew", "Renouveler la réservation", against_renewing(reservation, terms, fermeture, at)),
-        Action("drop", "Lever la réservation", _against_touching(reservation, at)),
-    )
+    renewing = against_renewing(reservation, terms, fermeture, at)
+    actions = {
+        "reservation.renew": Action("renew", "Renouveler la réservation", renewing),
+        "reservation.drop": Action("drop", "Lever la réservation", _against_touching(reservation, at)),
+    }
+    return tuple(action for right, action in actions.items() if reach(role, right) is not None)
 
 
 def against_renewing(
