@@ -209,7 +209,8 @@ def test_what_is_no_file_of_texts_is_malformed(data: bytes) -> None:
     "line",
     [b"null", b"{", b"\xff", b"[" * 100_000, b'{"seq": true, "field": "a", "salt": null, "text": null}',
      b'{"seq": 1, "field": "a", "salt": "00", "text": "a"}',
-     b'{"seq": 1, "field": [], "salt": 1, "text": {}}', b'{"seq": 99, "field": "a", "salt": null, "text": null}'],
+     b'{"seq": 1, "field": [], "salt": 1, "text": {}}',
+     b'{"seq": 99, "field": "a", "salt": null, "text": null}'],
 )  # fmt: skip
 def test_a_line_that_is_no_text_is_reported(line: bytes) -> None:
     draw = random.Random(SEED)
