@@ -42,6 +42,7 @@ from sons_tracker.api import (
     requests,
     reservations,
     reviews,
+    rights,
     samples,
     sessions,
     soldes,
@@ -65,6 +66,7 @@ from sons_tracker.settings import Settings
 HANDLERS: tuple[HTTPRouteHandler, ...] = (
     *health.HANDLERS,
     *law.HANDLERS,
+    *rights.HANDLERS,
     *orders.HANDLERS,
     *requests.HANDLERS,
     *reviews.HANDLERS,

@@ -127,6 +127,7 @@ def _operation(
         operation["x-roles"] = sorted(contract.access.roles - {ANONYMOUS_ROLE})
     else:
         operation["security"] = []
+    operation["x-action"] = contract.access.action
     return operation
 
 

@@ -32,6 +32,7 @@ from sons_tracker.cli import (
     recoveries,
     registers,
     reservations,
+    rights,
     samples,
     serve,
     soldes,
@@ -56,6 +57,7 @@ app.command("migrate")(serve.migrate)
 app.command("tariff")(tariff.tariff)
 app.command("grant-estimate")(tariff.grant_estimate)
 app.command("calendar")(tariff.calendar)
+app.command("rights")(rights.rights)
 app.add_typer(law.app, name="law")
 app.add_typer(finess.app, name="finess")
 app.add_typer(registers.grants, name="grants")

@@ -74,6 +74,7 @@ MATRIX: dict[str, Row] = {
     "GET /documentation/{asset}": Row(EVERYONE, ALL, {"asset": "asset"}),
     "GET /problemes": Row(EVERYONE),
     "GET /problemes/{code}": Row(EVERYONE, ALL, {"code": "problem"}),
+    "GET /api/v1/rights": Row(EVERYONE),
     "GET /api/v1/law": Row(EVERYONE),
     "GET /api/v1/law/enactments": Row(EVERYONE),
     "GET /api/v1/law/{name}": Row(EVERYONE, ALL, {"name": "parameter"}),

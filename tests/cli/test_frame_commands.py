@@ -162,6 +162,7 @@ COMMANDS = (
     ("tariff",),
     ("grant-estimate",),
     ("calendar",),
+    ("rights",),
     ("forecast",),
     ("queue",),
     ("queue", "list"),
