@@ -10,7 +10,22 @@ from rich.console import Console
 from rich.table import Table
 
 from sons_tracker.cli.frame import Json, choice, emit
-from sons_tracker.rules.rights import REACH_SENTENCES, REACH_WORDS, RIGHTS, ROLE_WORDS, ROLES, Reach, Right
+from sons_tracker.rules.rights import (
+    ACCOUNT_ROLES,
+    ANONYMOUS,
+    REACH_SENTENCES,
+    REACH_WORDS,
+    RIGHTS,
+    ROLE_WORDS,
+    ROLES,
+    Reach,
+    Right,
+)
+
+_TOGETHER = (
+    (frozenset({*ACCOUNT_ROLES, ANONYMOUS}), "chacun, même sans compte"),
+    (frozenset(ACCOUNT_ROLES), "chaque rôle qui a un compte"),
+)
 
 
 def rights(
@@ -45,7 +60,13 @@ def _holders(right: Right) -> str:
     """The roles of an action, together where they go as far."""
     said = []
     for reach in Reach:
-        roles = [ROLE_WORDS[role] for role in ROLES if right.reaches.get(role) is reach]
-        if roles:
-            said.append(f"{REACH_WORDS[reach]} : {', '.join(roles)}")
+        roles = {role for role in ROLES if right.reaches.get(role) is reach}
+        words = []
+        for everybody, word in _TOGETHER:
+            if everybody <= roles:
+                words.append(word)
+                roles -= everybody
+        words += [ROLE_WORDS[role] for role in ROLES if role in roles]
+        if words:
+            said.append(f"{REACH_WORDS[reach]} : {', '.join(words)}")
     return " ; ".join(said)

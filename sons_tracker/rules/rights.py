@@ -41,7 +41,7 @@ class Reach(StrEnum):
 
 
 REACH_WORDS = {
-    Reach.ALL: "tout", Reach.PARTY: "partie", Reach.OWN: "les siens", Reach.SELF: "soi-même",
+    Reach.ALL: "tout", Reach.PARTY: "partie", Reach.OWN: "organisation", Reach.SELF: "personne",
 }  # fmt: skip
 REACH_SENTENCES = {
     Reach.ALL: "tous les objets, quelle que soit l'organisation à laquelle ils appartiennent",
