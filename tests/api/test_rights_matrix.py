@@ -90,6 +90,10 @@ async def ask(
         headers["Idempotency-Key"] = f"matrix-{next(_keys)}"
     body = body_of(contract, role)
     sent: dict[str, Any] = {} if body is None else {"json": body}
+    if contract.file is not None:
+        shown = contract.examples[0]
+        sent = {"content": shown.body}
+        headers |= shown.headers
     return await client.request(
         method, path.format(**names), headers=headers, params=QUERIES.get(route, {}), **sent
     )
