@@ -41,7 +41,7 @@ class Reach(StrEnum):
 
 
 REACH_WORDS = {
-    Reach.ALL: "tout", Reach.PARTY: "partie", Reach.OWN: "organisation", Reach.SELF: "personne",
+    Reach.ALL: "tout", Reach.PARTY: "partie", Reach.OWN: "organisation", Reach.SELF: "soi-même",
 }  # fmt: skip
 REACH_SENTENCES = {
     Reach.ALL: "tous les objets, quelle que soit l'organisation à laquelle ils appartiennent",
