@@ -51,7 +51,9 @@ class Said(str):
     __slots__ = ()
 
 
-WORDED = frozenset({"bank_reference", "label", "message", "reading", "remedy", "solution_version", "source"})
+WORDED = frozenset(
+    {"bank_reference", "format", "label", "message", "reading", "remedy", "solution_version", "source"}
+)
 """The facts whose words are those of the law, of the software, of a register or of a bank: nobody's own."""
 SAID = "said"
 """The one name of the object that stands in a row for a text: `{"said": "<digest, hexadecimal>"}`."""

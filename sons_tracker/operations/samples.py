@@ -13,6 +13,7 @@ import asyncpg
 
 from sons_tracker.db import journal
 from sons_tracker.db.engine import transaction
+from sons_tracker.db.journal import Said
 from sons_tracker.errors import ErrorCode, Fault, SonsError
 from sons_tracker.operations.actors import Actor, require
 from sons_tracker.operations.acts import Refused, perform
@@ -140,7 +141,7 @@ async def draw_sample(
             for rank, one in enumerate(drawn, start=1)
         ]
         await con.execute(_LINES, sample_id, lines)
-        facts = {"number": number, "seed": seed, "population": len(units), "size": len(drawn)}
+        facts = {"number": number, "seed": Said(seed), "population": len(units), "size": len(drawn)}
         await journal.record(con, actor, at, "sample.drawn", "sample", str(sample_id), facts)
         return await read_sample(con, sample_id)
 

@@ -563,10 +563,12 @@ async def test_what_a_rule_leaves_to_a_person_is_validated_with_a_reason_that_is
     told = await solde.validate(order, request_id, by=undated, reason="Vu avec le ministère.")
     assert isinstance(told.outcome, RequestView), told.outcome
     assert told.outcome.reason == "Vu avec le ministère."
-    facts = await owner.fetchval(
-        "select facts from journal where object_id = $1 and action = 'solde.validated'", str(order.order_id)
+    facts, said = await owner.fetchrow(
+        "select j.facts, t.text from journal j join journal_text t on t.journal_id = j.id"
+        " where j.object_id = $1 and j.action = 'solde.validated'",
+        str(order.order_id),
     )
-    assert (facts["settled_rules"], facts["reason"]) == (["R21", "R22"], "Vu avec le ministère.")
+    assert (facts["settled_rules"], said) == (["R21", "R22"], "Vu avec le ministère.")
 
 
 async def test_nothing_is_due_once_the_version_left_the_list_or_while_the_supplier_is_not_enrolled() -> None:
