@@ -197,8 +197,12 @@ async def unlink(
     """
 
     async def work(con: asyncpg.Connection) -> Refused | None:
+        # two at once would each see the other as the way in that is left
+        await con.execute(
+            "select pg_advisory_xact_lock(hashtext('sons.identity'), hashtext($1))", str(actor.person_id)
+        )
         row = await con.fetchrow(
-            "select issuer, subject from identity where id = $1 and person_id = $2 for update",
+            "select issuer, subject from identity where id = $1 and person_id = $2",
             identity_id,
             actor.person_id,
         )
