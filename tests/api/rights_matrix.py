@@ -1,12 +1,15 @@
 """Who may ask what, one line per route. The test of the matrix plays every line with every role.
 
-`who` is whom the route admits; anybody else is answered 403, or 401 without a token. `relation` is to whom
-the object is shown:
+Written by hand, apart from the table of rights, which another test compares with it. `who` is whom the route
+admits; anybody else is answered 403, or 401 without a token. `relation` is how far each of them goes, with the
+object that the path names, or with what the route lists and makes:
 
-- `PARTY`: suppliers, OG and ARS reach their own; agencies reach all;
+- `PARTY`: suppliers, OG and ARS reach what they are a party to; agencies reach all;
+- `HOUSE`: suppliers, OG and ARS reach what is their organisation's; agencies reach all;
 - `OWN`: every role, agencies included, reaches that of its own organisation;
-- `ALL`: who is admitted reaches every object;
-- `NOBODY`: the route names no object.
+- `SELF`: every role reaches what is its person's;
+- `FOR_ITSELF`: an OG for itself, everybody else for anyone;
+- `ALL`: who is admitted reaches every object; `NOBODY`: the same, where the route names no object.
 
 `objects` says, for each parameter of the path, which object of `rights_world` it names.
 """
@@ -28,7 +31,8 @@ MEMBERS = PARTIES | ARS | AGENCIES
 INVITERS = PARTIES | ARS | ADMIN
 EVERYONE = MEMBERS | {"anonymous"}
 
-NOBODY, PARTY, OWN, ALL = "nobody", "party", "own", "all"
+NOBODY, ALL, PARTY, HOUSE, OWN, SELF = "nobody", "all", "party", "house", "own", "self"
+FOR_ITSELF = "for itself"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +45,17 @@ class Row:
 
     def reaches_all(self, role: str) -> bool:
         """Whether this role also reaches what is another organisation's."""
-        return self.relation == ALL or (self.relation == PARTY and role in AGENCIES)
+        return self.reach(role) == "all"
+
+    def reach(self, role: str) -> str | None:
+        """How far the role goes, in the words of the table of rights; None where it is not admitted."""
+        if role not in self.who:
+            return None
+        if self.relation in {PARTY, HOUSE} and role not in AGENCIES:
+            return "party" if self.relation == PARTY else "own"
+        if self.relation == FOR_ITSELF:
+            return "own" if role == "og" else "all"
+        return self.relation if self.relation in {OWN, SELF} else "all"
 
 
 def _of(order: str) -> dict[str, str]:
@@ -83,35 +97,35 @@ MATRIX: dict[str, Row] = {
     "GET /api/v1/clock": Row(EVERYONE),
     "POST /api/v1/clock/advance": Row(ADMIN),
     # accounts: a token is no session, and what a secret opens is asked of its secret
-    "POST /api/v1/session": Row(EVERYONE),
-    "GET /api/v1/session": Row(MEMBERS),
-    "DELETE /api/v1/session": Row(MEMBERS),
-    "POST /api/v1/session/role": Row(MEMBERS),
-    "GET /api/v1/sessions": Row(MEMBERS),
+    "POST /api/v1/session": Row(EVERYONE, SELF),
+    "GET /api/v1/session": Row(MEMBERS, SELF),
+    "DELETE /api/v1/session": Row(MEMBERS, SELF),
+    "POST /api/v1/session/role": Row(MEMBERS, SELF),
+    "GET /api/v1/sessions": Row(MEMBERS, SELF),
     "GET /api/v1/identity-providers": Row(EVERYONE),
     "POST /api/v1/session/oidc": Row(EVERYONE),
     "GET /api/v1/session/oidc/callback": Row(EVERYONE),
     "GET /api/v1/account/identities": Row(MEMBERS),
     "POST /api/v1/account/identities": Row(MEMBERS),
     "POST /api/v1/account/identities/{identity_id}/unlinking": Row(MEMBERS, OWN, {"identity_id": "identity"}),
-    "POST /api/v1/sessions/{session_id}/revoke": Row(MEMBERS, OWN, {"session_id": "session"}),
-    "GET /api/v1/tokens": Row(MEMBERS),
-    "POST /api/v1/tokens": Row(MEMBERS),
-    "POST /api/v1/tokens/{token_id}/rotate": Row(MEMBERS, OWN, {"token_id": "rotated"}),
+    "POST /api/v1/sessions/{session_id}/revoke": Row(MEMBERS, SELF, {"session_id": "session"}),
+    "GET /api/v1/tokens": Row(MEMBERS, OWN),
+    "POST /api/v1/tokens": Row(MEMBERS, SELF),
+    "POST /api/v1/tokens/{token_id}/rotate": Row(MEMBERS, SELF, {"token_id": "rotated"}),
     "POST /api/v1/tokens/{token_id}/revoke": Row(MEMBERS, OWN, {"token_id": "revoked"}),
-    "GET /api/v1/members": Row(MEMBERS),
-    "POST /api/v1/members/removal": Row(INVITERS),
-    "GET /api/v1/invitations": Row(INVITERS),
-    "POST /api/v1/invitations": Row(INVITERS),
-    "POST /api/v1/invitations/{invitation_id}/revoke": Row(INVITERS, PARTY, {"invitation_id": "invitation"}),
-    "POST /api/v1/invitations/acceptance": Row(EVERYONE),
-    "POST /api/v1/invitations/confirmation": Row(EVERYONE),
-    "POST /api/v1/invitations/joining": Row(MEMBERS),
+    "GET /api/v1/members": Row(MEMBERS, OWN),
+    "POST /api/v1/members/removal": Row(INVITERS, HOUSE),
+    "GET /api/v1/invitations": Row(INVITERS, HOUSE),
+    "POST /api/v1/invitations": Row(INVITERS, HOUSE),
+    "POST /api/v1/invitations/{invitation_id}/revoke": Row(INVITERS, HOUSE, {"invitation_id": "invitation"}),
+    "POST /api/v1/invitations/acceptance": Row(EVERYONE, SELF),
+    "POST /api/v1/invitations/confirmation": Row(EVERYONE, SELF),
+    "POST /api/v1/invitations/joining": Row(MEMBERS, SELF),
     # orders
-    "POST /api/v1/simulations": Row(EVERYONE),
-    "GET /api/v1/orders": Row(PARTIES | AGENCIES),
-    "POST /api/v1/orders": Row(SUPPLIER),
-    "POST /api/v1/orders/bulk": Row(SUPPLIER),
+    "POST /api/v1/simulations": Row(EVERYONE, FOR_ITSELF),
+    "GET /api/v1/orders": Row(PARTIES | AGENCIES, PARTY),
+    "POST /api/v1/orders": Row(SUPPLIER, PARTY),
+    "POST /api/v1/orders/bulk": Row(SUPPLIER, PARTY),
     "GET /api/v1/orders/{order_id}": Row(PARTIES | AGENCIES, PARTY, ORDER),
     "POST /api/v1/orders/{order_id}/review": Row(REVIEWER, PARTY, ORDER),
     "POST /api/v1/orders/{order_id}/advance-decision": Row(REVIEWER, PARTY, ORDER),
@@ -119,7 +133,7 @@ MATRIX: dict[str, Row] = {
     "POST /api/v1/orders/{order_id}/corrections/answer": Row(SUPPLIER, PARTY, ORDER),
     "GET /api/v1/orders/{order_id}/ledger": Row(PARTIES | AGENCIES, PARTY, ORDER),
     # requests, VA, solde
-    "GET /api/v1/requests": Row(PARTIES | AGENCIES),
+    "GET /api/v1/requests": Row(PARTIES | AGENCIES, PARTY),
     "GET /api/v1/requests/{request_id}": Row(PARTIES | AGENCIES, PARTY, REQUEST),
     "POST /api/v1/requests/{request_id}/validation": Row(REVIEWER, PARTY, REQUEST),
     "POST /api/v1/requests/{request_id}/refusal": Row(REVIEWER, PARTY, REQUEST),
@@ -154,7 +168,7 @@ MATRIX: dict[str, Row] = {
     "POST /api/v1/audits": Row(REVIEWER | ADMIN),
     "GET /api/v1/audits/{audit_id}": Row(AGENCIES, ALL, {"audit_id": "audit"}),
     "POST /api/v1/orders/{order_id}/contest": Row(PARTIES, PARTY, CONTESTED),
-    "GET /api/v1/conflicts": Row(MEMBERS),
+    "GET /api/v1/conflicts": Row(MEMBERS, PARTY),
     "GET /api/v1/conflicts/{conflict_id}": Row(MEMBERS, PARTY, CONFLICT),
     "GET /api/v1/conflicts/{conflict_id}/templates": Row(REVIEWER, PARTY, CONFLICT),
     "GET /api/v1/conflicts/{conflict_id}/graph": Row(OG | AGENCIES, PARTY, CONFLICT),
@@ -176,26 +190,26 @@ MATRIX: dict[str, Row] = {
     # the registers; what is engaged on an ESSMS is narrowed inside the answer, not by the route
     "GET /api/v1/essms/{finess}": Row(MEMBERS, ALL, {"finess": "finess"}),
     "GET /api/v1/essms/{finess}/explanation": Row(PARTIES | AGENCIES, PARTY, {"finess": "essms"}),
-    "GET /api/v1/finess/differences": Row(OG | AGENCIES),
-    "GET /api/v1/finess/successions": Row(OG | AGENCIES),
+    "GET /api/v1/finess/differences": Row(OG | AGENCIES, HOUSE),
+    "GET /api/v1/finess/successions": Row(OG | AGENCIES, HOUSE),
     "POST /api/v1/finess/successions/{succession_id}/confirm": Row(REVIEWER, ALL, SUCCESSION),
     "POST /api/v1/finess/successions/{succession_id}/dismiss": Row(REVIEWER, ALL, SUCCESSION),
     "GET /api/v1/grants/imports": Row(AGENCIES),
     "GET /api/v1/grants/imports/{import_id}/anomalies": Row(AGENCIES, ALL, {"import_id": "import"}),
     # reservations, suppliers
-    "GET /api/v1/reservations": Row(PARTIES | AGENCIES),
-    "POST /api/v1/reservations": Row(SUPPLIER),
+    "GET /api/v1/reservations": Row(PARTIES | AGENCIES, PARTY),
+    "POST /api/v1/reservations": Row(SUPPLIER, PARTY),
     "GET /api/v1/reservations/{reservation_id}": Row(PARTIES | AGENCIES, PARTY, RESERVATION),
     "POST /api/v1/reservations/{reservation_id}/renew": Row(SUPPLIER, PARTY, RESERVATION),
     "POST /api/v1/reservations/{reservation_id}/drop": Row(SUPPLIER, PARTY, RESERVATION),
     "GET /api/v1/suppliers": Row(PAYER | REVIEWER | ADMIN),
-    "GET /api/v1/suppliers/{supplier_id}": Row(SUPPLIER | PAYER | REVIEWER | ADMIN, PARTY, COMPANY),
-    "PUT /api/v1/suppliers/{supplier_id}": Row(SUPPLIER, PARTY, COMPANY),
-    "POST /api/v1/suppliers/{supplier_id}/enrolment/validate": Row(PAYER | REVIEWER, PARTY, COMPANY),
-    "POST /api/v1/suppliers/{supplier_id}/enrolment/correction": Row(PAYER | REVIEWER, PARTY, COMPANY),
-    BANK: Row(SUPPLIER, PARTY, COMPANY),
-    BANK + "/{change_id}/confirm": Row(SUPPLIER, PARTY, CHANGE),
-    BANK + "/{change_id}/stop": Row(SUPPLIER | PAYER, PARTY, CHANGE),
+    "GET /api/v1/suppliers/{supplier_id}": Row(SUPPLIER | PAYER | REVIEWER | ADMIN, HOUSE, COMPANY),
+    "PUT /api/v1/suppliers/{supplier_id}": Row(SUPPLIER, HOUSE, COMPANY),
+    "POST /api/v1/suppliers/{supplier_id}/enrolment/validate": Row(PAYER | REVIEWER, HOUSE, COMPANY),
+    "POST /api/v1/suppliers/{supplier_id}/enrolment/correction": Row(PAYER | REVIEWER, HOUSE, COMPANY),
+    BANK: Row(SUPPLIER, HOUSE, COMPANY),
+    BANK + "/{change_id}/confirm": Row(SUPPLIER, HOUSE, CHANGE),
+    BANK + "/{change_id}/stop": Row(SUPPLIER | PAYER, HOUSE, CHANGE),
     # money
     "GET /api/v1/lots": Row(AGENCIES),
     "POST /api/v1/lots": Row(PAYER),
@@ -204,36 +218,36 @@ MATRIX: dict[str, Row] = {
     "POST /api/v1/lots/{lot_id}/approval": Row(PAYER, ALL, LOT),
     "POST /api/v1/lots/{lot_id}/drop": Row(PAYER, ALL, LOT),
     "GET /api/v1/lots/{lot_id}/file": Row(PAYER, ALL, LOT),
-    "GET /api/v1/payments": Row(PARTIES | AGENCIES),
+    "GET /api/v1/payments": Row(PARTIES | AGENCIES, PARTY),
     "POST /api/v1/payments/{payment_id}/representation": Row(PAYER, PARTY, PAYMENT),
     "POST /api/v1/bank-returns": Row(PAYER),
-    "GET /api/v1/recoveries": Row(PARTIES | AGENCIES),
-    "GET /api/v1/recoveries/export": Row(PARTIES | AGENCIES),
+    "GET /api/v1/recoveries": Row(PARTIES | AGENCIES, PARTY),
+    "GET /api/v1/recoveries/export": Row(PARTIES | AGENCIES, PARTY),
     "GET /api/v1/recoveries/{recovery_id}": Row(PARTIES | AGENCIES, PARTY, RECOVERY),
     "POST /api/v1/recoveries/{recovery_id}/issue": Row(PAYER, PARTY, RECOVERY),
     "POST /api/v1/recoveries/{recovery_id}/repayment": Row(PAYER, PARTY, RECOVERY),
     "POST /api/v1/recoveries/{recovery_id}/steps": Row(PAYER, PARTY, RECOVERY),
-    "GET /api/v1/forecast": Row(PARTIES | AGENCIES),
+    "GET /api/v1/forecast": Row(PARTIES | AGENCIES, PARTY),
     # what each organisation is told
-    "GET /api/v1/notices": Row(MEMBERS),
+    "GET /api/v1/notices": Row(MEMBERS, OWN),
     "POST /api/v1/notices/{notice_id}/replay": Row(MEMBERS, OWN, NOTICE),
-    "GET /api/v1/webhooks": Row(MEMBERS),
-    "POST /api/v1/webhooks": Row(MEMBERS),
+    "GET /api/v1/webhooks": Row(MEMBERS, OWN),
+    "POST /api/v1/webhooks": Row(MEMBERS, OWN),
     "GET /api/v1/webhooks/{webhook_id}/deliveries": Row(MEMBERS, OWN, WEBHOOK),
     "POST /api/v1/webhooks/{webhook_id}/rotate": Row(MEMBERS, OWN, WEBHOOK),
     "POST /api/v1/webhooks/{webhook_id}/ping": Row(MEMBERS, OWN, WEBHOOK),
     "POST /api/v1/webhooks/{webhook_id}/replay": Row(MEMBERS, OWN, WEBHOOK),
     "POST /api/v1/webhooks/{webhook_id}/disable": Row(MEMBERS, OWN, WEBHOOK),
-    "GET /api/v1/calendar/feeds": Row(PARTIES),
-    "POST /api/v1/calendar/feeds": Row(PARTIES),
+    "GET /api/v1/calendar/feeds": Row(PARTIES, OWN),
+    "POST /api/v1/calendar/feeds": Row(PARTIES, OWN),
     "POST /api/v1/calendar/feeds/{feed_id}/revoke": Row(PARTIES, OWN, FEED),
     "GET /calendar/{secret}": Row(EVERYONE, ALL, {"secret": "calendar"}),
     # what the agencies work with
     "GET /api/v1/queue": Row(AGENCIES),
     "GET /api/v1/queue/export": Row(AGENCIES),
-    "GET /api/v1/saved-views": Row(AGENCIES),
-    "POST /api/v1/saved-views": Row(AGENCIES),
-    "POST /api/v1/saved-views/removal": Row(AGENCIES),
+    "GET /api/v1/saved-views": Row(AGENCIES, SELF),
+    "POST /api/v1/saved-views": Row(AGENCIES, SELF),
+    "POST /api/v1/saved-views/removal": Row(AGENCIES, SELF),
     "GET /api/v1/alerts": Row(AGENCIES),
     "GET /api/v1/alerts/export": Row(AGENCIES),
     "GET /api/v1/alerts/{alert_id}": Row(AGENCIES, ALL, ALERT),
