@@ -239,6 +239,12 @@ class ErrorCode(Enum):
         "Cette action n'est pas possible dans l'état actuel du dossier.",
         "Lire les motifs : chacun dit ce qui permettrait de l'accomplir.",
     )
+    NOT_A_SIGNATORY = ErrorKind(
+        "not_a_signatory",
+        409,
+        "Cette personne ne peut pas signer pour l'organisme gestionnaire.",
+        "Faire signer un responsable de l'organisme, ou lui demander une délégation de signature.",
+    )
 
 
 @dataclass(frozen=True, slots=True)

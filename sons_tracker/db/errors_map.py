@@ -53,6 +53,12 @@ _SQLSTATES: tuple[tuple[str, ErrorCode, str], ...] = (
     ("23503", ErrorCode.CONFLICT, _REFUSED_STATE),
     ("23001", ErrorCode.CONFLICT, _REFUSED_STATE),
     ("23P01", ErrorCode.CONFLICT, _REFUSED_STATE),
+    (
+        "SN273",
+        ErrorCode.NOT_A_SIGNATORY,
+        "Au jour de l'acte, cette personne n'est pas responsable de l'organisme gestionnaire et ne tient de"
+        " lui aucune délégation en vigueur.",
+    ),
     ("SN", ErrorCode.TRANSITION_REFUSED, _REFUSED_STATE),
     ("42501", ErrorCode.NOT_FOUND, "Rien n'est connu, ou visible, avec cet identifiant."),
     ("22", ErrorCode.INVALID_REQUEST, _REFUSED_VALUE),

@@ -150,15 +150,18 @@ async def enrol(
     finess_juridique: str | None = None,
     departements: tuple[str, ...] = (),
     email: str | None = None,
+    responsible: bool | None = None,
 ) -> tuple[UUID, UUID]:
     """Makes a person a member of an organisation, creating what is missing; returns both identifiers.
 
     An organisation is recognised by its FINESS juridique, else by its kind and SIREN, else by its kind and
     name; a person by the e-mail address, else by name among the members of the organisation. `actor` is an
-    administrator. Identifiers are expected to be checked already.
+    administrator. Identifiers are expected to be checked already. `responsible` says whether who comes into
+    an OG is responsible for it: when it is not said, its first member is, and the later ones are not.
 
     Raises:
-        SonsError: `FORBIDDEN`; `INVALID_REQUEST` when the role does not fit the kind of organisation.
+        SonsError: `FORBIDDEN`; `INVALID_REQUEST` when the role does not fit the kind of organisation, or for
+            a responsible of anything but an OG.
     """
     require(actor, "member.enrol")
     if role not in ROLES_BY_KIND[kind]:
@@ -170,26 +173,38 @@ async def enrol(
     if (kind == "og") != (finess_juridique is not None):
         problem = "Un organisme gestionnaire, et lui seul, est désigné par son FINESS juridique."
         raise SonsError(ErrorCode.INVALID_REQUEST, problem, (Fault("finess_juridique", problem),))
+    if responsible and kind != "og":
+        problem = "Seul un organisme gestionnaire a des responsables."
+        raise SonsError(ErrorCode.INVALID_REQUEST, problem, (Fault("responsible", problem),))
     async with transaction(actor.context) as con:
         organisation_id = await ensure_organisation(
             con, kind, organisation, siren, finess_juridique, departements
         )
         person_id = await _person(con, organisation_id, person, email)
-        joined = await con.fetchval(
-            "insert into membership (person_id, organisation_id, organisation_kind, role)"
-            " values ($1, $2, $3, $4) on conflict on constraint membership_pkey do update"
-            " set removed_at = null where membership.removed_at is not null returning role",
-            person_id,
-            organisation_id,
-            kind,
-            role,
-        )
+        joined = await con.fetchval(_ENROLLED, person_id, organisation_id, kind, role, responsible)
         if joined is not None:
-            facts = {"person_id": str(person_id), "organisation_id": str(organisation_id), "role": role}
+            facts = {
+                "person_id": str(person_id),
+                "organisation_id": str(organisation_id),
+                "role": role,
+                **({"responsible": joined} if kind == "og" else {}),
+            }
             await journal.record(
                 con, actor, at, "membership.created", "organisation", str(organisation_id), facts
             )
     return person_id, organisation_id
+
+
+# Who comes back is as one who comes; who is there stays as it is.
+_ENROLLED = """
+insert into membership as m (person_id, organisation_id, organisation_kind, role, responsible)
+select $1, $2, $3, $4, coalesce($5::boolean, $4 = 'og' and not exists (
+  select from membership o where o.organisation_id = $2 and o.role = 'og' and o.removed_at is null))
+on conflict on constraint membership_pkey do update set removed_at = null,
+  responsible = excluded.responsible
+where m.removed_at is not null
+returning responsible
+"""
 
 
 async def ensure_organisation(

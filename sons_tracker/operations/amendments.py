@@ -23,7 +23,7 @@ from sons_tracker.operations.acts import Refused, perform, tell
 from sons_tracker.operations.dossier import load_dossier
 from sons_tracker.operations.endings import unplan
 from sons_tracker.operations.idempotency import Answer, Key
-from sons_tracker.operations.signatures import Signer, check_consent, digest
+from sons_tracker.operations.signatures import Signer, check_consent, digest, kept_as
 from sons_tracker.rules.actions import Action, Reason
 from sons_tracker.rules.declarations import AMENDMENT_CONSENT, amendment_text
 from sons_tracker.rules.deeds import order_actions, reasons
@@ -40,7 +40,8 @@ _UNKNOWN = "Aucun avenant visible de cette commande ne porte cet identifiant."
 class AmendmentView:
     """An amendment: the ESSMS that it takes out, the text that both sign, and what was answered.
 
-    `number` counts the amendments of the order from 1; roles are those of the persons who acted.
+    `number` counts the amendments of the order from 1; roles are those of the persons who acted, capacities
+    those in which a member of the OG signed, with the delegation.
     """
 
     id: UUID
@@ -56,10 +57,14 @@ class AmendmentView:
     proposed_role: str
     proposer_name: str
     proposer_function: str
+    proposed_capacity: str | None
+    proposed_delegation_id: UUID | None
     closed_at: datetime | None
     closed_role: str | None
     signer_name: str | None
     signer_function: str | None
+    closed_capacity: str | None
+    closed_delegation_id: UUID | None
     refusal: str | None
     actions: tuple[Action, ...] = ()
 
@@ -104,8 +109,10 @@ async def propose(
         await con.execute(
             "insert into amendment (id, order_id, supplier_id, og_id, number, state, version, removed,"
             " document, document_sha256, proposed_at, proposed_by, proposed_for, proposed_role,"
-            " proposed_auth_level, proposed_token_id, proposer_name, proposer_function)"
-            " values ($1, $2, $3, $4, $5, 'proposed', 1, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+            " proposed_auth_level, proposed_token_id, proposer_name, proposer_function, proposed_capacity,"
+            " proposed_delegation_id)"
+            " values ($1, $2, $3, $4, $5, 'proposed', 1, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16,"
+            " $17, $18)",
             amendment_id,
             order_id,
             dossier.supplier_id,
@@ -122,6 +129,7 @@ async def propose(
             actor.token_id,
             name,
             function,
+            *kept_as(dossier.capacity("amendment", at)),
         )
         await con.execute(
             "insert into amendment_line (amendment_id, finess_geographique, order_id, supplier_id, og_id)"
@@ -176,13 +184,15 @@ async def agree(
         await con.execute(
             "update amendment set state = 'agreed', closed_at = $2, closed_by = $3, closed_for = $4,"
             " closed_role = $5, closed_auth_level = $6, closed_token_id = $7, signed_sha256 = $8,"
-            " signer_name = $9, signer_function = $10, consent = $11 where id = $1",
+            " signer_name = $9, signer_function = $10, consent = $11, closed_capacity = $12,"
+            " closed_delegation_id = $13 where id = $1",
             amendment_id,
             *_closer(actor, at),
             document_sha256,
             signer.name,
             signer.function,
             signer.consent,
+            *kept_as(dossier.capacity("amendment", at)),
         )
         await con.execute(
             "update claim set released_at = $3, release_reason = 'removed_from_perimeter'"
@@ -352,8 +362,8 @@ select a.id, a.order_id, o.number as order_number, o.state as order_state, a.num
        array(select l.finess_geographique from amendment_line l
              where l.amendment_id = a.id order by 1) as removed,
        a.document, encode(a.document_sha256, 'hex') as document_sha256, a.proposed_at, a.proposed_role,
-       a.proposer_name, a.proposer_function, a.closed_at, a.closed_role, a.signer_name, a.signer_function,
-       a.refusal
+       a.proposer_name, a.proposer_function, a.proposed_capacity, a.proposed_delegation_id, a.closed_at,
+       a.closed_role, a.signer_name, a.signer_function, a.closed_capacity, a.closed_delegation_id, a.refusal
 from amendment a join purchase_order o on o.id = a.order_id where a.order_id = $1 order by a.number desc
 """
 

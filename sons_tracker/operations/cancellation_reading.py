@@ -29,7 +29,8 @@ _NONE = "Aucune annulation n'a été demandée pour cette commande."
 
 @dataclass(frozen=True, slots=True)
 class PieceView:
-    """What a party declared or signed; `kind`: statement or renunciation."""
+    """What a party declared or signed; `kind`: statement or renunciation. `capacity`: in which one signed for
+    the OG, with its delegation."""
 
     kind: str
     text: str
@@ -40,6 +41,8 @@ class PieceView:
     auth_level: str
     signer_name: str
     signer_function: str
+    capacity: str | None
+    delegation_id: UUID | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +88,7 @@ where c.order_id = $1 order by c.number desc
 """
 _PIECES = """
 select cancellation_id, kind, text, encode(sha256, 'hex') as sha256, consent, given_at, role, auth_level,
-       signer_name, signer_function
+       signer_name, signer_function, capacity, delegation_id
 from cancellation_piece where order_id = $1 order by given_at, kind
 """
 

@@ -14,7 +14,7 @@ from sons_tracker.operations.acts import tell
 from sons_tracker.operations.corrections import answer_delay
 from sons_tracker.operations.endings import Ending, end_order
 from sons_tracker.operations.requests import known_on
-from sons_tracker.operations.signatures import Signer, digest
+from sons_tracker.operations.signatures import Signer, digest, kept_as
 from sons_tracker.operations.views import verdict_view
 from sons_tracker.rules.actions import Reason, reason_of
 from sons_tracker.rules.cancellation import assess_cancellation, cancellation_reasons
@@ -150,7 +150,8 @@ async def join_piece(
     await con.execute(
         "insert into cancellation_piece (cancellation_id, kind, order_id, supplier_id, og_id, text, sha256,"
         " consent, given_at, person_id, organisation_id, role, auth_level, token_id, signer_name,"
-        " signer_function) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+        " signer_function, capacity, delegation_id)"
+        " values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
         asked.id,
         kind,
         dossier.id,
@@ -167,6 +168,7 @@ async def join_piece(
         actor.token_id,
         signer.name,
         signer.function,
+        *kept_as(dossier.capacity("renunciation", at) if kind == RENUNCIATION else None),
     )
     attested_at = at if kind == RENUNCIATION else asked.attested_at
     return replace(asked, given=(*asked.given, kind), attested_at=attested_at)

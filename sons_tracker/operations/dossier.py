@@ -12,6 +12,7 @@ from sons_tracker.errors import ErrorCode, SonsError
 from sons_tracker.operations.actors import Actor, sees_all
 from sons_tracker.operations.enrolment import enrolment_of
 from sons_tracker.operations.requests import known_on
+from sons_tracker.operations.signatories import signatory_of
 from sons_tracker.rules.case import Referencing
 from sons_tracker.rules.dossier import (
     Dossier,
@@ -142,6 +143,7 @@ async def load_dossier(
         va=_va(await con.fetchrow(_VA, order_id)),
         cancellation=_cancellation(await con.fetchrow(_CANCELLATION, order_id)),
         amendment=_amendment(await con.fetchrow(_AMENDMENT, order_id)),
+        signatory=await signatory_of(con, actor),
     )
 
 

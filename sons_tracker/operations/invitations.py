@@ -63,16 +63,22 @@ class Invitation:
     expires_at: datetime
     accepted_at: datetime | None
     revoked_at: datetime | None
+    responsible: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Whom to invite. Only an administrator names another organisation, another role, or a `reset`."""
+    """Whom to invite. Only an administrator names another organisation, another role, or a `reset`.
+
+    `responsible`: whether the person becomes responsible for the OG; when it is not said, only the first whom
+    an administrator brings into an OG.
+    """
 
     email: str
     organisation_id: UUID | None = None
     role: str | None = None
     kind: str = "join"
+    responsible: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,15 +90,18 @@ class Enrolment:
 
 
 Render = Callable[[Invitation | Refused], Answer]
-_COLUMNS = "id, kind, organisation_id, role, email, created_at, expires_at, accepted_at, revoked_at"
+_COLUMNS = (
+    "id, kind, organisation_id, role, email, created_at, expires_at, accepted_at, revoked_at, responsible"
+)
 
 
 async def invite(actor: Actor, asked: Asked, at: datetime, key: Key, render: Render) -> Shown:
     """Invites a person; the secret is in this answer alone, a replay does not have it.
 
     Raises:
-        SonsError: `FORBIDDEN` beyond one's own organisation and role; `NOT_FOUND` for an organisation that is
-            not visible; `INVALID_REQUEST` for a role that does not fit it; as `perform`.
+        SonsError: `FORBIDDEN` beyond one's own organisation and role, or to name a responsible without being
+            one; `NOT_FOUND` for an organisation that is not visible; `INVALID_REQUEST` for a role that does
+            not fit it, or a responsible of anything but an OG; as `perform`.
     """
     require(actor, "invitation.make")
     invitation_id, secret = uuid4(), secrets.token_urlsafe(32)
@@ -295,10 +304,11 @@ async def _write(
     if role not in ROLES_BY_KIND[kind]:
         problem = f"Une organisation de type « {kind} » n'a pas le rôle « {role} »."
         raise SonsError(ErrorCode.INVALID_REQUEST, problem, (Fault("$.role", problem),))
+    responsible = await _makes_responsible(con, actor, asked, organisation_id, role)
     row = await con.fetchrow(
         "insert into invitation (id, sha256, kind, organisation_id, organisation_kind, role, email,"
-        " invited_by, created_at, expires_at)"
-        " values ($1, $2, $3, $4, $5, $6, $7, $8, now(), now() + $9::interval)"
+        " invited_by, created_at, expires_at, responsible)"
+        " values ($1, $2, $3, $4, $5, $6, $7, $8, now(), now() + $9::interval, $10)"
         f" returning {_COLUMNS}",  # nosec B608 # constants of this module
         invitation_id,
         digest(secret),
@@ -309,7 +319,36 @@ async def _write(
         asked.email.strip().lower(),
         actor.person_id,
         LIFETIME,
+        responsible,
     )
     facts = {"organisation_id": str(organisation_id), "role": role, "kind": asked.kind}
     await journal.record(con, actor, at, "invitation.made", "invitation", str(invitation_id), facts)
     return Invitation(*row)
+
+
+async def _makes_responsible(
+    con: asyncpg.Connection, actor: Actor, asked: Asked, organisation_id: UUID | None, role: str
+) -> bool:
+    """Whether the invitation makes its person responsible for the OG.
+
+    Raises:
+        SonsError: `INVALID_REQUEST`, `FORBIDDEN`.
+    """
+    if asked.responsible is None:
+        if actor.role != "admin" or role != "og" or asked.kind != "join":
+            return False
+        return not await con.fetchval(
+            "select exists (select from membership where organisation_id = $1 and removed_at is null)",
+            organisation_id,
+        )
+    if asked.responsible and (role != "og" or asked.kind != "join"):
+        problem = "Seul un organisme gestionnaire a des responsables, et ils y entrent par « join »."
+        raise SonsError(ErrorCode.INVALID_REQUEST, problem, (Fault("$.responsible", problem),))
+    if asked.responsible and actor.role != "admin":
+        own = (actor.person_id, organisation_id)
+        if not await con.fetchval("select is_responsible($1, $2)", *own):
+            raise SonsError(
+                ErrorCode.FORBIDDEN,
+                "Seul un responsable de l'organisme, ou un administrateur, en nomme un autre.",
+            )
+    return asked.responsible

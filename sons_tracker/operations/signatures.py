@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from uuid import UUID
 
 from sons_tracker.errors import ErrorCode, Fault, SonsError
+from sons_tracker.rules.signatories import Capacity
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,18 @@ def check_consent(signer: Signer, sentence: str, where: str = "$.consent") -> No
     if signer.consent != sentence:
         problem = f"Le consentement se donne en recopiant exactement : « {sentence} »"
         raise SonsError(ErrorCode.INVALID_REQUEST, problem, (Fault(where, problem),))
+
+
+def kept_as(capacity: Capacity | None) -> tuple[str | None, UUID | None]:
+    """The capacity of a signer as a signature keeps it: its kind, and the delegation if it is one."""
+    return (None, None) if capacity is None else (capacity.kind, capacity.delegation_id)
+
+
+def facts_of(capacity: Capacity | None) -> dict[str, str]:
+    """The same, as the journal and the announcements tell it."""
+    kind, delegation_id = kept_as(capacity)
+    told = {"capacity": kind, "delegation_id": None if delegation_id is None else str(delegation_id)}
+    return {name: value for name, value in told.items() if value is not None}
 
 
 def digest(text: str) -> bytes:

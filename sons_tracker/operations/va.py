@@ -12,12 +12,14 @@ import asyncpg
 
 from sons_tracker.db.engine import transaction
 from sons_tracker.errors import ErrorCode, SonsError
+from sons_tracker.identity_providers import SignatureKind
 from sons_tracker.operations.actors import Actor, require
 from sons_tracker.operations.acts import Refused, perform, tell
 from sons_tracker.operations.dossier import load_dossier
 from sons_tracker.operations.idempotency import Answer, Key
 from sons_tracker.operations.requests import known_on
-from sons_tracker.operations.signatures import Signer, check_consent, digest
+from sons_tracker.operations.session_proofs import IN_APPLICATION, kind_and_evidence
+from sons_tracker.operations.signatures import Signer, check_consent, digest, facts_of, kept_as
 from sons_tracker.operations.views import VerdictView, verdict_from_row, verdict_view
 from sons_tracker.rules.actions import Action, Reason, reason_of
 from sons_tracker.rules.deeds import order_actions, reasons
@@ -28,9 +30,6 @@ from sons_tracker.rules.texts import Law
 from sons_tracker.rules.va import assess_va
 from sons_tracker.rules.va_statement import VA_CONSENT, VaParties, va_statement
 from sons_tracker.rules.verdicts import Outcome, Verdict
-
-IN_APPLICATION = "eidas_simple"
-"""A member of the OG that signs here is known by its token: the floor of R17."""
 
 _ACTIONS = ("prepare_va", "sign_va", "request_solde")
 _MOST_NAMED = 10
@@ -47,12 +46,15 @@ class VaDeclaration:
 
 @dataclass(frozen=True, slots=True)
 class SignatureView:
-    """A signature as both parties and the agencies see it."""
+    """A signature as both parties and the agencies see it; `capacity`: responsible, or delegation, which is
+    then named; None where it was not kept."""
 
     kind: str
     signed_at: datetime
     signer_name: str
     signer_function: str
+    capacity: str | None
+    delegation_id: UUID | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +133,8 @@ async def sign_va(
     """Signs the VA that waits, for the OG of the order, in the application (R17, level eIDAS simple).
 
     `shown` is the SHA-256 of the text that the signer was shown: another one than that of the present text
-    is refused. Kept as evidence: that digest, the person, how it was identified, the instant, the consent.
+    is refused. Kept as evidence: that digest, the person, how it was identified (and what its provider of
+    identity said, when one did), the instant, the consent.
 
     Raises:
         SonsError: `FORBIDDEN`; `NOT_FOUND`, the same for another OG's order; `INVALID_REQUEST` for another
@@ -145,23 +148,25 @@ async def sign_va(
         against = reasons("sign_va", dossier, law, at)
         if against or dossier.va is None:
             return _refused(order_id, against)
+        capacity = dossier.capacity("va", at)
         va_id = dossier.va.id
         if shown != await con.fetchval("select statement_sha256 from va where id = $1", va_id):
             return _refused(order_id, (_CHANGED,))
         lines = await _lines(con, va_id)
-        verdicts = assess_va(_case(dossier, lines, at), law, known_on(at))
+        kind, evidence = await kind_and_evidence(con, actor, dossier.og_finess)
+        verdicts = assess_va(_case(dossier, lines, at, kind), law, known_on(at))
         if _failed(verdicts):
             return _refused(order_id, _failed(verdicts))
         await con.execute(
             "insert into va_signature (va_id, order_id, supplier_id, og_id, kind, statement_sha256, consent,"
             " signer_name, signer_function, signed_at, person_id, role, auth_level, token_id, verdicts,"
-            " law_digest, known_on)"
-            " values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
+            " law_digest, known_on, capacity, delegation_id, evidence) values"
+            " ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)",
             va_id,
             order_id,
             dossier.supplier_id,
             dossier.og_id,
-            IN_APPLICATION,
+            kind,
             shown,
             signer.consent,
             signer.name,
@@ -174,12 +179,15 @@ async def sign_va(
             [verdict_view(verdict) for verdict in verdicts],
             law.digest,
             known_on(at),
+            *kept_as(capacity),
+            evidence,
         )
         await con.execute("update va set state = 'signed' where id = $1", va_id)
         facts = {
             "va_id": str(va_id),
             "statement_sha256": shown.hex(),
-            "kind": IN_APPLICATION,
+            "kind": kind,
+            **facts_of(capacity),
         }
         await tell(con, actor, at, "va.signed", dossier, facts)
         return await _view(con, actor, order_id, law, at)
@@ -209,13 +217,15 @@ def _refused(order_id: UUID, against: tuple[Reason, ...]) -> Refused:
     return Refused("va.refused", "order", str(order_id), against)
 
 
-def _case(dossier: Dossier, lines: tuple[VaLine, ...], at: datetime) -> VaCase:
+def _case(
+    dossier: Dossier, lines: tuple[VaLine, ...], at: datetime, kind: SignatureKind = IN_APPLICATION
+) -> VaCase:
     """The VA as it would be signed at `at`, in the application, by its OG."""
     return VaCase(
         dispositif=dossier.dispositif,
         signed_at=at,
         signer_is_og=True,
-        signature_kind=IN_APPLICATION,
+        signature_kind=kind,
         lines=lines,
         expected=tuple(FinessGeographique(line.finess) for line in dossier.kept),
     )
@@ -322,7 +332,8 @@ async def _write(
 
 _VA = """
 select v.id, v.number, v.state, v.prepared_at, v.deploiement_mss, v.statement, v.statement_sha256,
-       coalesce(s.verdicts, v.verdicts) as verdicts, s.kind, s.signed_at, s.signer_name, s.signer_function
+       coalesce(s.verdicts, v.verdicts) as verdicts, s.kind, s.signed_at, s.signer_name, s.signer_function,
+       s.capacity, s.delegation_id
 from va v left join va_signature s on s.va_id = v.id where v.id = $1
 """
 
@@ -334,7 +345,10 @@ async def _view(con: asyncpg.Connection, actor: Actor, order_id: UUID, law: Law,
     row = await con.fetchrow(_VA, dossier.va.id)
     signature = None
     if row["signed_at"] is not None:
-        signature = SignatureView(row["kind"], row["signed_at"], row["signer_name"], row["signer_function"])
+        signature = SignatureView(
+            row["kind"], row["signed_at"], row["signer_name"], row["signer_function"], row["capacity"],
+            row["delegation_id"],
+        )  # fmt: skip
     return VaView(
         id=row["id"],
         order_id=order_id,

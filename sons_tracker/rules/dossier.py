@@ -12,6 +12,7 @@ from uuid import UUID
 
 from sons_tracker.rules.case import Referencing
 from sons_tracker.rules.lifecycle import OPEN_STATES
+from sons_tracker.rules.signatories import Capacity, Signatory
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +151,8 @@ class Dossier:
 
     `state` is that of the order. `open_verdicts` are the verdicts of the deposit that hold a `to_review`
     order, `refused_verdicts` those that refused one. `missing_enrolment`: what the supplier's enrolment
-    lacks, empty when it is complete.
+    lacks, empty when it is complete. `signatory`: what the reader may sign for the OG; None when it is no
+    member of one.
     """
 
     id: UUID
@@ -180,6 +182,7 @@ class Dossier:
     va: DossierVa | None
     cancellation: DossierCancellation | None
     amendment: DossierAmendment | None
+    signatory: Signatory | None = None
 
     @property
     def is_open(self) -> bool:
@@ -198,6 +201,10 @@ class Dossier:
     def payment(self, kind: str) -> DossierPayment | None:
         """The advance or the solde; None when it is worth nothing."""
         return next((p for p in self.payments if p.kind == kind), None)
+
+    def capacity(self, act: str, at: datetime) -> Capacity | None:
+        """In what capacity the reader signs this act for the OG; None when it does not, or may not."""
+        return None if self.signatory is None else self.signatory.capacity(act, at)
 
     @property
     def advance_is_out(self) -> bool:

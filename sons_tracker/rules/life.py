@@ -47,6 +47,16 @@ def all_of(*judges: Judge) -> Judge:
     return judge
 
 
+def signs(act: str) -> Judge:
+    """A member of the OG signs that act as responsible for it, or by delegation; for others, nothing."""
+
+    def judge(dossier: Dossier, _law: Law, at: datetime) -> Iterable[Reason]:
+        if dossier.signatory is not None:
+            yield from dossier.signatory.reasons(act, at)
+
+    return judge
+
+
 def no_open_correction(dossier: Dossier, _law: Law, _at: datetime) -> Iterable[Reason]:
     """A correction that was asked blocks the next step until it is answered."""
     if dossier.correction is not None:

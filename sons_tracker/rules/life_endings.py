@@ -12,7 +12,7 @@ from datetime import datetime
 from sons_tracker.rules.actions import Reason
 from sons_tracker.rules.dossier import Dossier
 from sons_tracker.rules.french import count_fr, instant_fr
-from sons_tracker.rules.life import Deed, Judge, all_of, in_state, no_pending_end
+from sons_tracker.rules.life import Deed, Judge, all_of, in_state, no_pending_end, signs
 from sons_tracker.rules.lifecycle import OPEN_STATES, PARTIES, RELEASE_REASONS, SUPPLIER
 from sons_tracker.rules.texts import Law
 
@@ -200,7 +200,7 @@ DEEDS: tuple[Deed, ...] = (
     ),
     Deed(
         "attest_cancellation", "Signer l'attestation de renonciation", ("og",),
-        all_of(_MAY_CANCEL, open_cancellation, waits_for_attestation),
+        all_of(_MAY_CANCEL, open_cancellation, waits_for_attestation, signs("renunciation")),
     ),
     Deed(
         "decline_cancellation", "Refuser l'annulation", ("og",),
@@ -217,7 +217,7 @@ DEEDS: tuple[Deed, ...] = (
     Deed("settle_cancellation", "Décider de l'annulation", ("reviewer",), all_of(_MAY_CANCEL, to_settle)),
     Deed(
         "propose_amendment", "Proposer un avenant", PARTIES,
-        all_of(_MAY_AMEND, no_pending_end, something_to_remove),
+        all_of(_MAY_AMEND, no_pending_end, something_to_remove, signs("amendment")),
     ),
     *(
         deed
@@ -225,7 +225,7 @@ DEEDS: tuple[Deed, ...] = (
         for deed in (
             Deed(
                 "agree_amendment", "Accepter l'avenant", roles,
-                all_of(_MAY_AMEND, open_amendment, proposed_by(other, _WAIT)),
+                all_of(_MAY_AMEND, open_amendment, proposed_by(other, _WAIT), signs("amendment")),
             ),
             Deed(
                 "refuse_amendment", "Refuser l'avenant", roles,

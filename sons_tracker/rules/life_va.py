@@ -19,6 +19,7 @@ from sons_tracker.rules.life import (
     no_pending_end,
     no_request,
     request_in,
+    signs,
 )
 from sons_tracker.rules.lifecycle import PAYMENT_WORDS, REQUEST_WORDS, SUPPLIER
 from sons_tracker.rules.parameters import required
@@ -119,7 +120,7 @@ DEEDS: tuple[Deed, ...] = (
     ),
     Deed(
         "sign_va", "Signer la VA", ("og",),
-        all_of(in_state("validated"), va_to_sign, no_pending_end, before_cloture),
+        all_of(in_state("validated"), va_to_sign, no_pending_end, before_cloture, signs("va")),
     ),
     Deed(
         "request_solde", "Demander le solde", SUPPLIER,

@@ -12,6 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from tests.db.attack import CHECK, FOREIGN, HIDDEN, UNIQUE, Attack, Of
+from tests.db.delegation_attacks import ADDED as DELEGATIONS
 
 TABLES = (
     "cancellation_transition", "amendment_transition", "cancellation", "cancellation_piece", "amendment",
@@ -21,7 +22,10 @@ DATA_TABLES = TABLES[2:]
 NOT_ATTACKED = {
     "cancellation_parties_unique": "weaker than the primary key: what a foreign key points at",
     "amendment_parties_unique": "weaker than the primary key: what a foreign key points at",
-}
+} | dict.fromkeys(
+    DELEGATIONS["cancellation_piece"] | DELEGATIONS["amendment"], "attacked in test_delegation_constraints"
+)
+PIECE_BY, AMENDED_BY = "cancellation_piece_by_who_may", "amendment_by_who_may"
 NOBODY, NEW = str(UUID(int=1)), str(UUID(int=2))
 OTHER = Of("other", "person_id")
 ALONG, AMENDED = "cancellation_along_the_table", "amendment_along_the_table"
@@ -205,10 +209,17 @@ def _piece(
 _STATED = {"row": "statement ready", "by": "renounced supplier"}
 PIECES = (
     Attack("cancellation_piece_pkey", UNIQUE, "open supplier", "cancellation_piece statement"),
-    _piece("cancellation_piece_kind_known", kind="selfie"),
+    _piece("cancellation_piece_kind_known", CHECK, PIECE_BY, kind="selfie"),
     _piece("cancellation_piece_cancellation_fkey", FOREIGN, order_id=NOBODY),
-    _piece("cancellation_piece_signer_fkey", FOREIGN, person_id=OTHER),
-    _piece("cancellation_piece_of_its_party", row="renounced", by="renounced og", kind="statement"),
+    _piece("cancellation_piece_signer_fkey", FOREIGN, PIECE_BY, person_id=OTHER),
+    _piece(
+        "cancellation_piece_of_its_party",
+        CHECK,
+        PIECE_BY,
+        row="renounced",
+        by="renounced og",
+        kind="statement",
+    ),
     _piece("cancellation_piece_digest", sha256="\\x00", **_STATED),
     _piece("cancellation_piece_texts_given", signer_name=" ", **_STATED),
     _piece("cancellation_piece_texts_given", consent="", note="consent", **_STATED),
@@ -240,7 +251,8 @@ def _answered(guard: str, state: str, *lifted: str, note: str = "", **changes: A
 _AGREED = (
     f"update sons.amendment set state = 'agreed', closed_at = '{LATER}', closed_for = og_id,"
     " closed_by = {og person}, closed_role = 'og', closed_auth_level = 'token',"
-    " signed_sha256 = document_sha256, signer_name = 'A', signer_function = 'B', consent = 'C'"
+    " signed_sha256 = document_sha256, signer_name = 'A', signer_function = 'B', consent = 'C',"
+    " closed_capacity = 'responsible'"
 )
 _OWN = {"closed_for": Of("amendment spare", "proposed_for"), "closed_role": "editor"}
 
@@ -307,7 +319,7 @@ AMENDMENTS = (
     _proposed("amendment_filed", HIDDEN, by="amended supplier"),
     _proposed("amendment_filed", HIDDEN, by="spare og", note="for_the_other"),
     Attack(
-        "amendment_answered", None, "reviewer", lifted=(AMENDED, CLOSER, WHOLE),
+        "amendment_answered", None, "reviewer", lifted=(AMENDED, CLOSER, WHOLE, AMENDED_BY),
         statements=(f"{_AGREED} where id = {{amendment open}}",),
     ),
     Attack("amendment_line_pkey", UNIQUE, "amended supplier", "amendment_line open", lifted=(LINE,)),

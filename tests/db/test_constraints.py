@@ -8,6 +8,7 @@ import asyncpg
 import pytest
 
 from tests.databases import Database
+from tests.db.delegation_attacks import ADDED as DELEGATIONS
 from tests.db.test_schema import FOUNDATION
 
 ADA, DESK, TOKEN = (f"'00000000-0000-0000-0000-00000000000{n}'" for n in (1, 2, 3))
@@ -150,4 +151,6 @@ async def test_every_constraint_has_its_attack(tampering: asyncpg.Connection) ->
         " where t.relnamespace = 'sons'::regnamespace and t.relname = any($1) and i.indisunique",
         sorted(FOUNDATION - {"migration"}),
     )
-    assert {row["conname"] for row in rows} == set(ATTACKS) | IMPLIED | ELSEWHERE
+    assert {row["conname"] for row in rows} == (
+        set(ATTACKS) | IMPLIED | ELSEWHERE | DELEGATIONS["membership"]
+    )

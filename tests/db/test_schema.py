@@ -34,6 +34,7 @@ DEFAULTS_KEPT = {
     ("instance", "singleton"): "the one row",
     ("journal", "recorded_at"): "machine's clock, which nobody may supply",
     ("journal", "txid"): "the transaction, which nobody may supply",
+    ("membership", "responsible"): "nobody is, unless it is said",
     ("law_enactment", "recorded_at"): "machine's clock, which nobody may supply",
     ("migration", "id"): "Piccolo's serial",
     ("organisation", "departements"): "only an ARS has some",

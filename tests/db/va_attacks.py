@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from tests.db.attack import CHECK, FOREIGN, HIDDEN, UNIQUE, Attack, Of
+from tests.db.delegation_attacks import ADDED as DELEGATIONS
 
 TABLES = ("va_transition", "va", "va_line", "va_signature", "invoice", "invoice_line")
 DATA_TABLES = TABLES[1:]
@@ -22,7 +23,8 @@ ELSEWHERE = {
 NOT_ATTACKED = {
     f"{name}_unique": "weaker than the primary key: what foreign keys point at"
     for name in ("va_parties", "va_text", "va_signature_parties", "invoice_parties")
-}
+} | dict.fromkeys(DELEGATIONS["va_signature"], "attacked in test_delegation_constraints")
+BY_WHO_MAY = "va_signature_by_who_may"
 NOBODY, NEW = str(UUID(int=1)), str(UUID(int=2))
 LATER, BEFORE = "2040-01-01T00:00:00Z", "2000-01-01T00:00:00Z"
 ALONG, LIVE, WHOLE, OF_VA = "va_along_the_table", "one_live_va", "va_is_whole", "va_line_of_its_va"
@@ -164,15 +166,17 @@ ATTACKS = (
     ),
     _signature("va_signature_va_fkey", FOREIGN, order_id=NOBODY),
     _signature("va_signature_of_this_text", FOREIGN, statement_sha256="\\x" + "00" * 32),
-    _signature("va_signature_by_a_member_of_the_og", FOREIGN, person_id=Of("person stranger", "id")),
+    _signature(
+        "va_signature_by_a_member_of_the_og", FOREIGN, BY_WHO_MAY, person_id=Of("person stranger", "id")
+    ),
     _signature("va_signature_law_fkey", FOREIGN, law_digest="0" * 64),
     _signature("va_signature_kind_known", kind="handwritten"),
     _signature("va_signature_proved", person_id=None, role=None),
     _signature("va_signature_evidence_object", evidence=[1]),
     _signature("va_signature_texts_given", consent=" "),
     Attack("va_signature_waited_for", "SN062", "og ready", "va_signature old"),
-    _signature("va_signature_written", HIDDEN, by="supplier ready"),
-    _signature("va_signature_written", HIDDEN, "va_signature_waited_for", by="og asked"),
+    _signature("va_signature_written", HIDDEN, BY_WHO_MAY, by="supplier ready"),
+    _signature("va_signature_written", HIDDEN, "va_signature_waited_for", BY_WHO_MAY, by="og asked"),
     *_kept("va_signature", "va_id = {va asked}", "consent = 'Oui.'", "va_signature_parties_unique"),
     # ---- the invoice
     _invoice("invoice_pkey", UNIQUE, "invoice_parties_unique", id=Of("invoice asked", "id")),

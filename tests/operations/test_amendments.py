@@ -190,8 +190,8 @@ async def test_one_person_of_both_parties_does_not_agree_with_itself() -> None:
     me = order.editor.actor
     async with transaction(LOCAL_ADMIN.context) as con:
         await con.execute(
-            "insert into membership (person_id, organisation_id, organisation_kind, role)"
-            " values ($1, $2, 'og', 'og')",
+            "insert into membership (person_id, organisation_id, organisation_kind, role, responsible)"
+            " values ($1, $2, 'og', 'og', true)",
             me.person_id,
             order.og.actor.organisation_id,
         )

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from typing import Annotated, Literal
+from uuid import UUID
 
 import msgspec
 from msgspec import Meta
 
 from sons_tracker.api.acts import ActionOut, actions_out
+from sons_tracker.api.schemas.delegations import Capacity
 from sons_tracker.api.schemas.orders import VerdictOut, paris_text, verdict_out
 from sons_tracker.api.strict import FinessGeographiqueText, Sha256, Strict, Text
 from sons_tracker.errors import ErrorCode, Fault, SonsError
@@ -98,7 +100,8 @@ class AmendmentAgreementIn(Strict, frozen=True, kw_only=True):
 
 
 class PieceOut(msgspec.Struct, frozen=True, kw_only=True):
-    """Une pièce d'une annulation : son texte exact, l'empreinte SHA-256 de ce texte, qui l'a signée."""
+    """Une pièce d'une annulation : son texte exact, l'empreinte SHA-256 de ce texte, qui l'a signée ;
+    « capacity » : à quel titre, pour l'organisme gestionnaire."""
 
     kind: Literal["statement", "renunciation"]
     text: str
@@ -107,6 +110,8 @@ class PieceOut(msgspec.Struct, frozen=True, kw_only=True):
     role: Party
     signer_name: str
     signer_function: str
+    capacity: Capacity | None
+    delegation_id: str | None
 
 
 class CancellationOut(msgspec.Struct, frozen=True, kw_only=True):
@@ -149,7 +154,8 @@ class CancellationsOut(msgspec.Struct, frozen=True):
 
 class AmendmentOut(msgspec.Struct, frozen=True, kw_only=True):
     """Un avenant : les ESSMS qu'il retire, le texte que les deux parties signent et son empreinte SHA-256 en
-    UTF-8 ; « consent » est la phrase que l'autre partie recopie pour l'accepter."""
+    UTF-8 ; « consent » est la phrase que l'autre partie recopie pour l'accepter. Les « capacity » disent à
+    quel titre un membre de l'organisme gestionnaire a signé."""
 
     id: str
     order_id: str
@@ -166,10 +172,14 @@ class AmendmentOut(msgspec.Struct, frozen=True, kw_only=True):
     proposed_role: Party
     proposer_name: str
     proposer_function: str
+    proposed_capacity: Capacity | None
+    proposed_delegation_id: str | None
     closed_at: str | None
     closed_role: Party | None
     signer_name: str | None
     signer_function: str | None
+    closed_capacity: Capacity | None
+    closed_delegation_id: str | None
     refusal: str | None
     actions: list[ActionOut]
 
@@ -247,6 +257,10 @@ def cancellation_out(view: CancellationView) -> CancellationOut:
     )
 
 
+def _id(identifier: UUID | None) -> str | None:
+    return None if identifier is None else str(identifier)
+
+
 def _piece_out(piece: PieceView) -> PieceOut:
     return PieceOut(
         kind=piece.kind,  # type: ignore[arg-type]
@@ -256,6 +270,8 @@ def _piece_out(piece: PieceView) -> PieceOut:
         role=piece.role,  # type: ignore[arg-type]
         signer_name=piece.signer_name,
         signer_function=piece.signer_function,
+        capacity=piece.capacity,  # type: ignore[arg-type]
+        delegation_id=_id(piece.delegation_id),
     )
 
 
@@ -277,10 +293,14 @@ def amendment_out(view: AmendmentView) -> AmendmentOut:
         proposed_role=view.proposed_role,  # type: ignore[arg-type]
         proposer_name=view.proposer_name,
         proposer_function=view.proposer_function,
+        proposed_capacity=view.proposed_capacity,  # type: ignore[arg-type]
+        proposed_delegation_id=_id(view.proposed_delegation_id),
         closed_at=None if view.closed_at is None else paris_text(view.closed_at),
         closed_role=view.closed_role,  # type: ignore[arg-type]
         signer_name=view.signer_name,
         signer_function=view.signer_function,
+        closed_capacity=view.closed_capacity,  # type: ignore[arg-type]
+        closed_delegation_id=_id(view.closed_delegation_id),
         refusal=view.refusal,
         actions=actions_out(view.actions),
     )

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from sons_tracker.api.acts import ActionOut, actions_out
+from sons_tracker.api.schemas.delegations import Capacity
 from sons_tracker.api.schemas.orders import VerdictOut, paris_text, verdict_out
 from sons_tracker.api.strict import Count, FinessGeographiqueText, Sha256, Strict, Text
 from sons_tracker.errors import ErrorCode, Fault, SonsError
@@ -79,12 +80,15 @@ class VaLineOut(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VaSignatureOut(msgspec.Struct, frozen=True):
-    """Qui a signé, quand et de quelle manière."""
+    """Qui a signé, quand et de quelle manière ; « capacity » : responsable de l'organisme gestionnaire, ou
+    par la délégation que nomme « delegation_id »."""
 
     kind: Literal["cpx", "psc", "rgs", "eidas_simple", "eidas_advanced", "eidas_qualified"]
     signed_at: str
     signer_name: str
     signer_function: str
+    capacity: Capacity | None
+    delegation_id: str | None
 
 
 class VaOut(msgspec.Struct, frozen=True, kw_only=True):
@@ -183,4 +187,6 @@ def _signature_out(view: SignatureView) -> VaSignatureOut:
         paris_text(view.signed_at),
         view.signer_name,
         view.signer_function,
+        view.capacity,  # type: ignore[arg-type]
+        None if view.delegation_id is None else str(view.delegation_id),
     )

@@ -1,6 +1,6 @@
 """Passwords, second factors, invitations, sessions (migration 0023), all on the machine's clock."""
 
-from piccolo.columns import UUID, BigInt, Bytea, Integer, Text, Timestamptz
+from piccolo.columns import UUID, BigInt, Boolean, Bytea, Integer, Text, Timestamptz
 from piccolo.table import Table
 
 
@@ -45,6 +45,7 @@ class Invitation(Table, tablename="invitation", schema="sons"):
     expires_at = Timestamptz(default=None)
     accepted_at = Timestamptz(default=None, null=True)
     revoked_at = Timestamptz(default=None, null=True)
+    responsible = Boolean(default=None)
 
 
 class Session(Table, tablename="session", schema="sons"):

@@ -1,6 +1,6 @@
 """Persons, organisations, who belongs where, and the tokens that stand for them (migration 0001)."""
 
-from piccolo.columns import UUID, Array, Bytea, Text, Timestamptz
+from piccolo.columns import UUID, Array, Boolean, Bytea, Text, Timestamptz
 from piccolo.table import Table
 
 
@@ -31,6 +31,7 @@ class Membership(Table, tablename="membership", schema="sons"):
     organisation_kind = Text(default=None)
     role = Text(default=None)
     removed_at = Timestamptz(default=None, null=True)
+    responsible = Boolean(default=None)
 
 
 class AccessToken(Table, tablename="access_token", schema="sons"):

@@ -71,6 +71,8 @@ class CancellationPiece(Table, tablename="cancellation_piece", schema="sons"):
     token_id = UUID(default=None, null=True)
     signer_name = Text(default=None)
     signer_function = Text(default=None)
+    capacity = Text(default=None, null=True)
+    delegation_id = UUID(default=None, null=True)
 
 
 class Amendment(Table, tablename="amendment", schema="sons"):
@@ -105,6 +107,10 @@ class Amendment(Table, tablename="amendment", schema="sons"):
     signer_function = Text(default=None, null=True)
     consent = Text(default=None, null=True)
     refusal = Text(default=None, null=True)
+    proposed_capacity = Text(default=None, null=True)
+    proposed_delegation_id = UUID(default=None, null=True)
+    closed_capacity = Text(default=None, null=True)
+    closed_delegation_id = UUID(default=None, null=True)
 
 
 class AmendmentLine(Table, tablename="amendment_line", schema="sons"):

@@ -72,6 +72,8 @@ class VaSignature(Table, tablename="va_signature", schema="sons"):
     verdicts = JSONB(default=None)
     law_digest = Text(default=None)
     known_on = Date(default=None)
+    capacity = Text(default=None, null=True)
+    delegation_id = UUID(default=None, null=True)
 
 
 class Invoice(Table, tablename="invoice", schema="sons"):
