@@ -1,8 +1,8 @@
 """Who may ask what, one line per route. The test of the matrix plays every line with every role.
 
-Written by hand, apart from the table of rights, which another test compares with it. `who` is whom the route
-admits; anybody else is answered 403, or 401 without a token. `relation` is how far each of them goes, with the
-object that the path names, or with what the route lists and makes:
+Written by hand, apart from the table of rights, which another test compares with it. `who` is whom the
+route admits; anybody else is answered 403, or 401 without a token. `relation` is how far each of them goes,
+with the object that the path names, or with what the route lists and makes:
 
 - `PARTY`: suppliers, OG and ARS reach what they are a party to; agencies reach all;
 - `HOUSE`: suppliers, OG and ARS reach what is their organisation's; agencies reach all;
