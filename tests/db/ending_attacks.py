@@ -13,6 +13,8 @@ from uuid import UUID
 
 from tests.db.attack import CHECK, FOREIGN, HIDDEN, UNIQUE, Attack, Of
 from tests.db.delegation_attacks import ADDED as DELEGATIONS
+from tests.db.identity_attacks import ADDED as IDENTITIES
+from tests.db.identity_attacks import OPENINGS
 
 TABLES = (
     "cancellation_transition", "amendment_transition", "cancellation", "cancellation_piece", "amendment",
@@ -25,6 +27,7 @@ NOT_ATTACKED = {
 } | dict.fromkeys(
     DELEGATIONS["cancellation_piece"] | DELEGATIONS["amendment"], "attacked in test_delegation_constraints"
 )
+NOT_ATTACKED |= {name: OPENINGS[name] for name in IDENTITIES["cancellation_piece"] | IDENTITIES["amendment"]}
 PIECE_BY, AMENDED_BY = "cancellation_piece_by_who_may", "amendment_by_who_may"
 NOBODY, NEW = str(UUID(int=1)), str(UUID(int=2))
 OTHER = Of("other", "person_id")

@@ -15,6 +15,7 @@ from tests.databases import Database
 from tests.db.account_attacks import ATTACKS, ELSEWHERE, OPENINGS, TABLES
 from tests.db.attack import Attack, World, act_as, guards_of, refuses_alone, succeeds_without, undone
 from tests.db.delegation_attacks import ADDED as DELEGATIONS
+from tests.db.identity_attacks import ADDED as IDENTITIES
 from tests.factories import AT, an_account
 
 ROWS = """
@@ -36,7 +37,7 @@ from unnest(array['open', 'over']) as text;
 """
 # Migration 0024 lets the scheduler forget the sessions that ended: attacked in test_limits_constraints.
 RETENTION = {"session_ended_seen", "session_forgotten"}
-LATER_GUARDS = RETENTION | DELEGATIONS["invitation"]
+LATER_GUARDS = RETENTION | DELEGATIONS["invitation"] | IDENTITIES["session"]
 NAMED = {
     "credential ada": "true",
     "second_factor ada": "true",

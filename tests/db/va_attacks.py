@@ -12,6 +12,8 @@ from uuid import UUID
 
 from tests.db.attack import CHECK, FOREIGN, HIDDEN, UNIQUE, Attack, Of
 from tests.db.delegation_attacks import ADDED as DELEGATIONS
+from tests.db.identity_attacks import ADDED as IDENTITIES
+from tests.db.identity_attacks import OPENINGS
 
 TABLES = ("va_transition", "va", "va_line", "va_signature", "invoice", "invoice_line")
 DATA_TABLES = TABLES[1:]
@@ -24,6 +26,7 @@ NOT_ATTACKED = {
     f"{name}_unique": "weaker than the primary key: what foreign keys point at"
     for name in ("va_parties", "va_text", "va_signature_parties", "invoice_parties")
 } | dict.fromkeys(DELEGATIONS["va_signature"], "attacked in test_delegation_constraints")
+NOT_ATTACKED |= {name: reason for name, reason in OPENINGS.items() if name in IDENTITIES["va_signature"]}
 BY_WHO_MAY = "va_signature_by_who_may"
 NOBODY, NEW = str(UUID(int=1)), str(UUID(int=2))
 LATER, BEFORE = "2040-01-01T00:00:00Z", "2000-01-01T00:00:00Z"
@@ -174,6 +177,7 @@ ATTACKS = (
     _signature("va_signature_proved", person_id=None, role=None),
     _signature("va_signature_evidence_object", evidence=[1]),
     _signature("va_signature_texts_given", consent=" "),
+    _signature("va_signature_proven", "SN260", BY_WHO_MAY, kind="psc"),
     Attack("va_signature_waited_for", "SN062", "og ready", "va_signature old"),
     _signature("va_signature_written", HIDDEN, BY_WHO_MAY, by="supplier ready"),
     _signature("va_signature_written", HIDDEN, "va_signature_waited_for", BY_WHO_MAY, by="og asked"),
