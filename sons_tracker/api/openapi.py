@@ -16,6 +16,7 @@ from litestar import Litestar
 from sons_tracker import __version__
 from sons_tracker.api.contract import ANONYMOUS_ROLE, Contract, Example, contract_of
 from sons_tracker.api.problems import MEDIA_TYPE, Problem, address
+from sons_tracker.api.security import COOKIE
 from sons_tracker.errors import ErrorCode
 
 _REFERENCE = "#/components/schemas/{name}"
@@ -29,6 +30,47 @@ _DESCRIPTION = (
 )
 
 Document = dict[str, Any]
+
+# What the readers of `strict` and `acts` take, said to who generates a client.
+_KEY = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"}
+_IDENTIFIER = {"type": "string", "format": "uuid"}
+_FINESS = {"type": "string", "format": "finess"}
+_HEADERS: dict[str, Document] = {
+    "X-Request-Id": {
+        "description": "Identifiant de la demande dans nos journaux techniques : celui que vous donnez, s'il"
+        " compte de 8 à 64 lettres, chiffres et tirets ; sinon un nouveau.",
+        "required": True,
+        "schema": {"type": "string", "pattern": "^[A-Za-z0-9-]{8,64}$"},
+    },
+    "Retry-After": {
+        "description": "Secondes après lesquelles la même demande peut être renvoyée.",
+        "schema": {"type": "integer", "minimum": 1},
+    },
+    "WWW-Authenticate": {
+        "description": "Comment s'identifier.",
+        "required": True,
+        "schema": {"type": "string", "const": "Bearer"},
+    },
+}
+_SECURITY: dict[str, Document] = {
+    "jeton": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "Jeton opaque, créé par « sons-tracker token create » ou « POST /api/v1/tokens ».",
+    },
+    "session": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": COOKIE,
+        "description": "Le cookie que donne « POST /api/v1/session ». Jamais avec un jeton.",
+    },
+    "csrf": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "X-CSRF-Token",
+        "description": "La valeur donnée avec la session ; chaque écriture faite avec le cookie la porte.",
+    },
+}
 
 
 def routes(app: Litestar) -> Iterator[tuple[str, str, Contract]]:
@@ -62,13 +104,8 @@ def build(app: Litestar) -> Document:
         "paths": paths,
         "components": {
             "schemas": components,
-            "securitySchemes": {
-                "jeton": {
-                    "type": "http",
-                    "scheme": "bearer",
-                    "description": "Jeton opaque, créé par « sons-tracker token create ».",
-                }
-            },
+            "headers": _HEADERS,
+            "securitySchemes": _SECURITY,
         },
     }
 
@@ -123,7 +160,8 @@ def _operation(
     if contract.access.reads_token:
         # An empty requirement means that the token may be left out.
         anonymous: list[Document] = [{}] if ANONYMOUS_ROLE in contract.access.roles else []
-        operation["security"] = [{"jeton": []}, *anonymous]
+        session: Document = {"session": []} if method == "GET" else {"session": [], "csrf": []}
+        operation["security"] = [{"jeton": []}, session, *anonymous]
         operation["x-roles"] = sorted(contract.access.roles - {ANONYMOUS_ROLE})
     else:
         operation["security"] = []
@@ -139,7 +177,7 @@ def _parameters(contract: Contract, components: Document) -> list[Document]:
             "in": where,
             "required": True,
             "description": description,
-            "schema": {"type": "string"},
+            "schema": _schema_of(name),
             **({"example": shown[name]} if name in shown else {}),
         }
         for where, described, shown in (
@@ -163,6 +201,12 @@ def _parameters(contract: Contract, components: Document) -> list[Document]:
     return parameters
 
 
+def _schema_of(name: str) -> Document:
+    if name == "Idempotency-Key":
+        return _KEY
+    return _IDENTIFIER if name.endswith("_id") else _FINESS if name == "finess" else {"type": "string"}
+
+
 def _responses(contract: Contract, schemas: dict[Any, Document]) -> Document:
     responses: Document = {}
     for status, answer in contract.answers.items():
@@ -178,6 +222,7 @@ def _responses(contract: Contract, schemas: dict[Any, Document]) -> Document:
             }
         responses[str(status)] = {
             "description": answer.description,
+            "headers": _sent("X-Request-Id"),
             **({"content": content} if content else {}),
         }
     by_status: dict[int, list[ErrorCode]] = {}
@@ -186,6 +231,7 @@ def _responses(contract: Contract, schemas: dict[Any, Document]) -> Document:
     for status, codes in sorted(by_status.items()):
         responses[str(status)] = {
             "description": " ".join(f"`{code.value.code}` : {code.value.title}" for code in codes),
+            "headers": _sent("X-Request-Id", *_headers_of(codes)),
             "content": {
                 MEDIA_TYPE: {
                     "schema": schemas[Problem],
@@ -194,6 +240,17 @@ def _responses(contract: Contract, schemas: dict[Any, Document]) -> Document:
             },
         }
     return responses
+
+
+def _headers_of(codes: list[ErrorCode]) -> Iterator[str]:
+    if any(code.value.retry_after is not None for code in codes):
+        yield "Retry-After"
+    if ErrorCode.UNAUTHENTICATED in codes:
+        yield "WWW-Authenticate"
+
+
+def _sent(*names: str) -> Document:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
 
 
 def _shown_problem(code: ErrorCode) -> Document:
