@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,7 +13,7 @@ import asyncpg
 from sons_tracker.db.engine import transaction
 from sons_tracker.errors import ErrorCode, SonsError
 from sons_tracker.identity_providers import SignatureKind
-from sons_tracker.operations.actors import Actor, require
+from sons_tracker.operations.actors import Actor, require, sees_all
 from sons_tracker.operations.acts import Refused, perform, tell
 from sons_tracker.operations.dossier import load_dossier
 from sons_tracker.operations.idempotency import Answer, Key
@@ -47,7 +47,8 @@ class VaDeclaration:
 @dataclass(frozen=True, slots=True)
 class SignatureView:
     """A signature as both parties and the agencies see it; `capacity`: responsible, or delegation, which is
-    then named; None where it was not kept."""
+    then named; None where it was not kept. `evidence`: what the provider of identity said of the signer, for
+    the OG and the agencies alone."""
 
     kind: str
     signed_at: datetime
@@ -55,6 +56,7 @@ class SignatureView:
     signer_function: str
     capacity: str | None
     delegation_id: UUID | None
+    evidence: Mapping[str, Any] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -333,7 +335,7 @@ async def _write(
 _VA = """
 select v.id, v.number, v.state, v.prepared_at, v.deploiement_mss, v.statement, v.statement_sha256,
        coalesce(s.verdicts, v.verdicts) as verdicts, s.kind, s.signed_at, s.signer_name, s.signer_function,
-       s.capacity, s.delegation_id
+       s.capacity, s.delegation_id, s.evidence
 from va v left join va_signature s on s.va_id = v.id where v.id = $1
 """
 
@@ -345,9 +347,10 @@ async def _view(con: asyncpg.Connection, actor: Actor, order_id: UUID, law: Law,
     row = await con.fetchrow(_VA, dossier.va.id)
     signature = None
     if row["signed_at"] is not None:
+        shown = actor.organisation_id == dossier.og_id or sees_all(actor, "va.read")
         signature = SignatureView(
             row["kind"], row["signed_at"], row["signer_name"], row["signer_function"], row["capacity"],
-            row["delegation_id"],
+            row["delegation_id"], row["evidence"] if shown else None,
         )  # fmt: skip
     return VaView(
         id=row["id"],

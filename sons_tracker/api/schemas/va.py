@@ -79,9 +79,26 @@ class VaLineOut(msgspec.Struct, frozen=True, kw_only=True):
     event_percent: str | None
 
 
+class VaEvidenceOut(msgspec.Struct, frozen=True):
+    """Ce qu'un fournisseur d'identité a dit du signataire : qui, à quel niveau, quand, dans quel jeton.
+
+    « name_id » est l'identifiant national ; « finess_check » compare les FINESS juridiques qu'il donne à
+    celui de l'organisme gestionnaire, sans en faire une condition.
+    """
+
+    provider: str
+    issuer: str
+    subject: str
+    name_id: str | None
+    acr: str | None
+    auth_time: str | None
+    jti: str | None
+    finess_check: Literal["matches", "differs", "absent"]
+
+
 class VaSignatureOut(msgspec.Struct, frozen=True):
     """Qui a signé, quand et de quelle manière ; « capacity » : responsable de l'organisme gestionnaire, ou
-    par la délégation que nomme « delegation_id »."""
+    par la délégation que nomme « delegation_id ». L'organisme et les agences lisent seuls « evidence »."""
 
     kind: Literal["cpx", "psc", "rgs", "eidas_simple", "eidas_advanced", "eidas_qualified"]
     signed_at: str
@@ -89,6 +106,7 @@ class VaSignatureOut(msgspec.Struct, frozen=True):
     signer_function: str
     capacity: Capacity | None
     delegation_id: str | None
+    evidence: VaEvidenceOut | None
 
 
 class VaOut(msgspec.Struct, frozen=True, kw_only=True):
@@ -189,4 +207,5 @@ def _signature_out(view: SignatureView) -> VaSignatureOut:
         view.signer_function,
         view.capacity,  # type: ignore[arg-type]
         None if view.delegation_id is None else str(view.delegation_id),
+        None if view.evidence is None else msgspec.convert(view.evidence, VaEvidenceOut),
     )
