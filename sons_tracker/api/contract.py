@@ -24,19 +24,12 @@ _OPT_KEY = "contract"
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Who may call a route. `reads_token` is false where a token is not even looked at; `action` is the line
-    of the table of rights."""
+    """Who may call a route: the roles that the table of rights gives its action to. `reads_token` is false
+    where a token is not even looked at."""
 
+    action: str
     roles: frozenset[str]
     reads_token: bool = True
-    action: str = ""
-
-
-PUBLIC = Access(frozenset({ANONYMOUS_ROLE}), reads_token=False)
-"""Everyone, without any look at the token nor at the database: health, documentation, law."""
-
-ANYONE = Access(ROLES | {ANONYMOUS_ROLE})
-"""Everyone; a token, when there is one, must be valid and says who is asking."""
 
 
 def may(action: str) -> Access:
@@ -46,7 +39,7 @@ def may(action: str) -> Access:
     Raises:
         ValueError: an action that does not exist.
     """
-    return Access(frozenset(roles_of(action)) & (ROLES | {ANONYMOUS_ROLE}), action=action)
+    return Access(action, frozenset(roles_of(action)) & (ROLES | {ANONYMOUS_ROLE}))
 
 
 def public(action: str) -> Access:
@@ -57,18 +50,7 @@ def public(action: str) -> Access:
     """
     if may(action).roles != ROLES | {ANONYMOUS_ROLE}:
         raise ValueError(f"not everyone has {action!r}")
-    return Access(frozenset({ANONYMOUS_ROLE}), reads_token=False, action=action)
-
-
-def only(*roles: str) -> Access:
-    """The holders of a token of one of these roles.
-
-    Raises:
-        ValueError: a role that does not exist; a misspelt role must not close a route silently.
-    """
-    if unknown := set(roles) - ROLES:
-        raise ValueError(f"unknown roles: {sorted(unknown)}")
-    return Access(frozenset(roles))
+    return Access(action, frozenset({ANONYMOUS_ROLE}), reads_token=False)
 
 
 @dataclass(frozen=True, slots=True)

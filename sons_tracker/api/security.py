@@ -72,8 +72,6 @@ async def authorise(connection: ASGIConnection[Any, Any, Any, Any], handler: Bas
     if actor.role not in access.roles:
         if actor.role == ANONYMOUS_ROLE:
             raise SonsError(ErrorCode.UNAUTHENTICATED, "Aucun jeton n'accompagne la demande.")
-        if not access.action:  # roles, until every route names its action
-            raise SonsError(ErrorCode.FORBIDDEN, "Ce rôle ne permet pas cette action.")
         raise actors.forbidden(actor.role, access.action)
     _check_scopes(connection, actor)
     connection.scope["user"] = actor

@@ -28,8 +28,6 @@ ROLES_BY_KIND: dict[str, tuple[str, ...]] = {
     "agency": ("reviewer", "payer", "pilot", "admin"),
     "state": ("reviewer", "pilot", "admin"),
 }
-# The agencies: what they read is not narrowed to an organisation. The database says the same (`sees_all`).
-SEES_ALL = frozenset({"reviewer", "payer", "pilot", "admin"})
 TOKEN_PREFIX = "sons_"  # noqa: S105 # nosec B105 # lets a scanner of leaked secrets recognise ours
 LONGEST_LIFETIME = timedelta(days=366)
 _LONGEST_TOKEN = 200
@@ -81,20 +79,16 @@ def digest(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()
 
 
-def require(actor: Actor, *names: str) -> Reach | None:
+def require(actor: Actor, action: str) -> Reach:
     """How far the actor goes with an action of the table of rights.
 
     Raises:
         SonsError: `FORBIDDEN` for who does not have it.
         ValueError: an action that does not exist.
     """
-    if "." not in names[0]:  # roles, until every call names its action
-        if actor.role not in names:
-            raise SonsError(ErrorCode.FORBIDDEN, "Votre rôle ne permet pas cette action.")
-        return None
-    found = rights.reach(actor.role, names[0])
+    found = rights.reach(actor.role, action)
     if found is None:
-        raise forbidden(actor.role, names[0])
+        raise forbidden(actor.role, action)
     return found
 
 

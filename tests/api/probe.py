@@ -15,7 +15,7 @@ from msgspec import Meta
 
 from sons_tracker import app as application
 from sons_tracker.api import documentation, health, law
-from sons_tracker.api.contract import ANYONE, PUBLIC, Answer, Contract, only
+from sons_tracker.api.contract import Answer, Contract, may, public
 from sons_tracker.api.security import Caller
 from sons_tracker.api.strict import (
     Amount,
@@ -62,7 +62,9 @@ class Question(Strict, frozen=True, kw_only=True):
 
 @post(
     "/probe/orders",
-    opt=Contract(PUBLIC, "Essai", body=Order, answers={201: Answer("Lu.", dict[str, Any])}).opt,
+    opt=Contract(
+        public("service.read"), "Essai", body=Order, answers={201: Answer("Lu.", dict[str, Any])}
+    ).opt,
 )
 async def read_order(request: Request[Any, Any, Any]) -> dict[str, Any]:
     """Reads a strict body."""
@@ -72,7 +74,9 @@ async def read_order(request: Request[Any, Any, Any]) -> dict[str, Any]:
 
 @get(
     "/probe/questions",
-    opt=Contract(PUBLIC, "Essai", query=Question, answers={200: Answer("Lu.", dict[str, Any])}).opt,
+    opt=Contract(
+        public("service.read"), "Essai", query=Question, answers={200: Answer("Lu.", dict[str, Any])}
+    ).opt,
 )
 async def read_question(request: Request[Any, Any, Any]) -> dict[str, Any]:
     """Reads a strict query string."""
@@ -80,7 +84,10 @@ async def read_question(request: Request[Any, Any, Any]) -> dict[str, Any]:
     return {"limit": question.limit, "expand": question.expand, "on": question.on}
 
 
-@post("/probe/keys", opt=Contract(PUBLIC, "Essai", answers={201: Answer("Lue.", dict[str, str])}).opt)
+@post(
+    "/probe/keys",
+    opt=Contract(public("service.read"), "Essai", answers={201: Answer("Lue.", dict[str, str])}).opt,
+)
 async def read_key(request: Request[Any, Any, Any]) -> dict[str, str]:
     """Reads an Idempotency-Key."""
     return {"key": idempotency_key(request)}
@@ -89,28 +96,37 @@ async def read_key(request: Request[Any, Any, Any]) -> dict[str, str]:
 @post(
     "/probe/editors",
     opt=Contract(
-        only("editor", "admin"), "Essai", body=Order, answers={201: Answer("Fait.", dict[str, str])}
+        may("order.deposit"), "Essai", body=Order, answers={201: Answer("Fait.", dict[str, str])}
     ).opt,
 )
 async def for_editors(request: Request[Any, Any, Any], actor: Caller) -> dict[str, str]:
-    """For editors and administrators."""
+    """For who deposits orders."""
     await decode(request, Order)
     return {"role": actor.role}
 
 
-@get("/probe/anyone", opt=Contract(ANYONE, "Essai", answers={200: Answer("Fait.", dict[str, str])}).opt)
+@get(
+    "/probe/anyone",
+    opt=Contract(may("clock.read"), "Essai", answers={200: Answer("Fait.", dict[str, str])}).opt,
+)
 async def for_anyone(actor: Caller) -> dict[str, str]:
     """For everyone, known or not."""
     return {"role": actor.role}
 
 
-@get("/probe/public", opt=Contract(PUBLIC, "Essai", answers={200: Answer("Fait.", dict[str, str])}).opt)
+@get(
+    "/probe/public",
+    opt=Contract(public("service.read"), "Essai", answers={200: Answer("Fait.", dict[str, str])}).opt,
+)
 async def for_all(actor: Caller) -> dict[str, str]:
     """Without any look at the token."""
     return {"role": actor.role}
 
 
-@get("/probe/broken", opt=Contract(PUBLIC, "Essai", answers={200: Answer("Jamais.", dict[str, str])}).opt)
+@get(
+    "/probe/broken",
+    opt=Contract(public("service.read"), "Essai", answers={200: Answer("Jamais.", dict[str, str])}).opt,
+)
 async def broken() -> dict[str, str]:
     """Breaks, with a secret in its message."""
     raise RuntimeError("secret-de-la-base")
@@ -118,7 +134,9 @@ async def broken() -> dict[str, str]:
 
 @post(
     "/probe/liar",
-    opt=Contract(PUBLIC, "Essai", body=Line, answers={201: Answer("Jamais.", dict[str, str])}).opt,
+    opt=Contract(
+        public("service.read"), "Essai", body=Line, answers={201: Answer("Jamais.", dict[str, str])}
+    ).opt,
 )
 async def liar(request: Request[Any, Any, Any]) -> dict[str, str]:
     """Announces one body and reads another."""

@@ -11,9 +11,10 @@ import pytest
 from litestar import get
 
 from sons_tracker import app as application
-from sons_tracker.api.contract import ANYONE, PUBLIC, ROLES, contract_of, only
+from sons_tracker.api.contract import ANONYMOUS_ROLE, ROLES, contract_of, may, public
 from sons_tracker.api.security import is_automatic
 from sons_tracker.operations import actors
+from sons_tracker.rules.rights import ROLE_WORDS
 from sons_tracker.settings import Settings
 from tests.api.probe import VALID
 from tests.databases import Database
@@ -32,7 +33,8 @@ def test_every_route_of_the_application_declares_its_access() -> None:
         contract = contract_of(handler)
         assert is_automatic(handler) or contract is not None, handler
         if contract is not None:
-            assert contract.access in {ANYONE, PUBLIC} or contract.access.roles <= ROLES
+            action = contract.access.action
+            assert contract.access == (may(action) if contract.access.reads_token else public(action))
 
 
 def test_a_route_without_a_contract_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -45,9 +47,12 @@ def test_a_route_without_a_contract_does_not_start(monkeypatch: pytest.MonkeyPat
         application.create_app(SETTINGS, connect=False)
 
 
-def test_a_misspelt_role_does_not_close_a_route_silently() -> None:
-    with pytest.raises(ValueError, match="editeur"):
-        only("editeur")
+def test_a_misspelt_action_does_not_open_nor_close_a_route_silently() -> None:
+    with pytest.raises(ValueError, match=r"order\.deposti"):
+        may("order.deposti")
+    with pytest.raises(ValueError, match=r"order\.deposit"):
+        public("order.deposit")
+    assert may("clock.read").roles == ROLES | {ANONYMOUS_ROLE}
 
 
 @pytest.mark.parametrize("role", sorted(ROLES))
@@ -56,11 +61,14 @@ async def test_each_role_passes_where_it_is_named_and_nowhere_else(
 ) -> None:
     account = await an_account(role)
     answer = await probed.post("/probe/editors", content=BODY, headers={**JSON, **account.headers})
-    if role in {"editor", "admin"}:
+    if role in {"editor", "distributor"}:
         assert (answer.status_code, answer.json()) == (201, {"role": role})
     else:
         assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
-        assert role in answer.json()["detail"]
+        told = answer.json()
+        assert f"« {ROLE_WORDS[role]} »" in told["detail"]
+        assert "« Déposer une commande »" in told["detail"]
+        assert told["remedy"] == "La demander à qui en a le droit : éditeur, distributeur."
     anyone = await probed.get("/probe/anyone", headers=account.headers)
     assert anyone.json() == {"role": role}
 
