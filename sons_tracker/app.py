@@ -20,6 +20,7 @@ from sons_tracker.api import (
     clock,
     conflict_decisions,
     conflicts,
+    delegations,
     documentation,
     essms,
     explanations,
@@ -58,7 +59,7 @@ from sons_tracker.api.security import add_headers, authorise, current_actor, is_
 from sons_tracker.api.strict import MAX_BODY
 from sons_tracker.db import engine
 from sons_tracker.db.embedded import open_database
-from sons_tracker.delivery import relay
+from sons_tracker.delivery import relay, stamps
 from sons_tracker.delivery.openid import OpenIdClient
 from sons_tracker.settings import Settings
 
@@ -100,6 +101,7 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     *sessions.HANDLERS,
     *identity.HANDLERS,
     *members.HANDLERS,
+    *delegations.HANDLERS,
     *tokens.HANDLERS,
     *documentation.HANDLERS,
 )
@@ -147,7 +149,8 @@ def _life(settings: Settings) -> Callable[[Litestar], AbstractAsyncContextManage
             try:
                 kept_for = settings.safeguards.retention
                 ticking = scheduler.running(heads=settings.journal_heads, kept_for=kept_for)
-                async with ticking, relay.running(settings):
+                stamping = stamps.running(settings.timestamp_url, settings.timestamp_roots)
+                async with ticking, relay.running(settings), stamping:
                     yield
             finally:
                 await app.state.openid.aclose()

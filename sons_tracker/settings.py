@@ -58,6 +58,10 @@ class Settings:
     """A sandbox may send webhooks to its own machine, in plain HTTP: for trying them out."""
     journal_heads: Path | None
     """The file to which the heads of the journal are appended, beyond the reach of the database's keepers."""
+    timestamp_url: str | None = field(repr=False)
+    """The authority (RFC 3161) that stamps the heads of the journal, and the PEM file of the roots that its
+    stamps are held to; both or none."""
+    timestamp_roots: Path | None
     safeguards: Safeguards
     public_url: str
     """Where browsers reach this instance, without a final slash; a provider of identity sends back there."""
@@ -105,6 +109,7 @@ class Settings:
         protection = safeguards.read(given, faults, real=asked != "sandbox")
         providers = identity_providers.read(given, faults)
         public_url = _public_url(given, host, port, faults, needed=asked != "sandbox" and bool(providers))
+        timestamp_url, timestamp_roots = _timestamps(given, faults)
         if asked == "real":
             faults += safeguards.refused_in_production(given)
         if faults:
@@ -133,6 +138,8 @@ class Settings:
             journal_heads=Path(given["SONS_JOURNAL_HEADS"]).absolute()
             if "SONS_JOURNAL_HEADS" in given
             else None,
+            timestamp_url=timestamp_url,
+            timestamp_roots=timestamp_roots,
         )
 
 
@@ -189,6 +196,16 @@ def _mail(given: Mapping[str, str], faults: list[Fault]) -> tuple[str | None, st
         missing = "SONS_SMTP_URL" if url is None else "SONS_MAIL_FROM"
         faults.append(Fault(missing, "SONS_SMTP_URL et SONS_MAIL_FROM se donnent ensemble."))
     return url, sender
+
+
+def _timestamps(given: Mapping[str, str], faults: list[Fault]) -> tuple[str | None, Path | None]:
+    url, roots = given.get("SONS_TIMESTAMP_URL"), given.get("SONS_TIMESTAMP_ROOTS")
+    if url is not None and not re.fullmatch(r"https?://[!-~]+", url):
+        faults.append(Fault("SONS_TIMESTAMP_URL", "L'adresse commence par « https:// » ou « http:// »."))
+    if (url is None) != (roots is None):
+        missing = "SONS_TIMESTAMP_URL" if url is None else "SONS_TIMESTAMP_ROOTS"
+        faults.append(Fault(missing, "SONS_TIMESTAMP_URL et SONS_TIMESTAMP_ROOTS se donnent ensemble."))
+    return url, None if roots is None else Path(roots).absolute()
 
 
 def _is_smtp(url: str) -> bool:

@@ -67,6 +67,23 @@ def head(
     return YES
 
 
+@app.command("stamp")
+def stamp(as_json: Json = False) -> int:
+    """Fait horodater maintenant la tête publiée qui attend ; le serveur le fait de lui-même."""
+    stamped = run(_stamp())
+    data = {"head": None if stamped is None else _head(stamped)}
+
+    def render(console: Console) -> None:
+        if stamped is None:
+            console.print("Aucune tête publiée n'attend d'horodatage.")
+        else:
+            console.print("Horodatée par l'autorité :")
+            _show(console, stamped)
+
+    emit(data, as_json, render)
+    return YES
+
+
 @app.command("export")
 def export(
     file: Annotated[Path, typer.Argument(metavar="FICHIER", help="Le fichier à écrire ; il est remplacé.")],
@@ -108,6 +125,12 @@ def verify(
     texts: Annotated[
         Path | None, typer.Option(metavar="TEXTES", help="Le fichier des textes, écrit avec l'export.")
     ] = None,
+    roots: Annotated[
+        Path | None,
+        typer.Option(
+            "--tsa-roots", metavar="PEM", help="Les racines auxquelles tenir les jetons d'horodatage."
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> int:
     """Vérifie un export, sans base de données ni réseau ; « verify_journal.py » le fait seul aussi."""
@@ -117,12 +140,15 @@ def verify(
         report = verify_journal.verify_files(paths[0], paths[1:], beside)
     except (verify_journal.MalformedError, OSError) as error:
         raise SonsError(ErrorCode.INVALID_FILE, f"« {file} » ne se vérifie pas : {error}") from None
+    stamped = None if roots is None else _stamped(report, existing_file(roots))
     data = {
         "rows": report.rows,
         "head": report.head,
         "heads_checked": report.heads_checked,
         "texts_checked": report.texts_checked,
         "texts_erased": report.texts_erased,
+        "stamps": [{"seq": one.seq, "time": one.time} for one in report.stamps],
+        "stamps_verified": stamped,
         "problem_count": report.problem_count,
         "problems": report.problems,
     }
@@ -136,6 +162,11 @@ def verify(
         if beside is not None:
             rows["Textes vérifiés"] = str(report.texts_checked)
             rows["Textes effacés"] = str(report.texts_erased)
+        if report.stamps:
+            latest = report.stamps[-1]
+            held = "signature non vérifiée" if stamped is None else f"{stamped} tenus aux racines données"
+            rows["Jetons d'horodatage"] = f"{len(report.stamps)}, {held}"
+            rows["Dernier jeton"] = f"tête n° {latest.seq}, {latest.time}"
         console.print(sheet(rows))
         for sentence in report.problems:
             console.print(f"– {sentence}")
@@ -146,6 +177,23 @@ def verify(
 
     emit(data, as_json, render)
     return REFUSED if report.problem_count else YES
+
+
+def _stamped(report: verify_journal.Report, file: Path) -> int:
+    """How many tokens an authority under the roots of `file` has signed; each that none has is a problem."""
+    from sons_tracker.delivery import stamps
+
+    roots, held = stamps.read_roots(file), 0
+    for one in report.stamps:
+        try:
+            stamps.check(one.token, bytes.fromhex(one.hash), roots)
+            held += 1
+        except stamps.StampError:
+            report.problem(
+                f"le jeton d'horodatage de la tête n° {one.seq} n'est pas signé par une autorité tenue"
+                " à ces racines."
+            )
+    return held
 
 
 async def _seal() -> Sealed:
@@ -179,6 +227,28 @@ async def _publish() -> tuple[Head, tuple[Published, ...]]:
             ) from None
         current = published[-1].head if published else await sealing.current_head(LOCAL_ADMIN)
         return current, published
+
+
+async def _stamp() -> Head | None:
+    import httpx
+
+    from sons_tracker.delivery import stamps
+
+    settings = Settings.from_env(os.environ)
+    if settings.timestamp_url is None or settings.timestamp_roots is None:
+        raise SonsError(
+            ErrorCode.INVALID_SETTING,
+            "Aucune autorité d'horodatage n'est réglée.",
+            remedy="Donner SONS_TIMESTAMP_URL et SONS_TIMESTAMP_ROOTS.",
+        )
+    roots = stamps.read_roots(settings.timestamp_roots)
+    async with instance(settings):
+        try:
+            return await stamps.stamp_once(settings.timestamp_url, roots)
+        except (stamps.StampError, httpx.HTTPError) as error:
+            raise SonsError(
+                ErrorCode.UNAVAILABLE, "L'autorité d'horodatage n'a rien donné qui puisse être gardé."
+            ) from error
 
 
 async def _export(file: Path, texts: Path | None) -> Head:

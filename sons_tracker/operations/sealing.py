@@ -279,6 +279,10 @@ async def export(
             "select seq, channel, encode(hash, 'hex') as hash,"
             " sons.journal_instant(taken_at) as taken_at from journal_head order by seq, channel"
         )
+        stamps = await con.fetch(
+            "select seq, encode(hash, 'hex') as hash, translate(encode(token, 'base64'), chr(10), '') as token"
+            " from journal_stamp order by seq"
+        )
         header = {
             "format": VERSION,
             "fields": FIELDS,
@@ -286,6 +290,7 @@ async def export(
             " champ dans l'ordre, écrit « longueur:octets, » ou « - » s'il est absent.",
             "head": ends,
             "published": [dict(row) for row in published],
+            "stamps": [dict(row) for row in stamps],
         }
         _write(write, header)
         async for row in con.cursor(_CHAIN, prefetch=_PREFETCH):

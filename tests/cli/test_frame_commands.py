@@ -318,6 +318,7 @@ COMMANDS = (
     ("journal",),
     ("journal", "seal"),
     ("journal", "head"),
+    ("journal", "stamp"),
     ("journal", "export"),
     ("journal", "verify"),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from sons_tracker.db import journal
 from sons_tracker.db.engine import RowContext, transaction
-from sons_tracker.operations import sealing
+from sons_tracker.operations import sealing, stamps
 from sons_tracker.operations.actors import LOCAL_ADMIN, SCHEDULER
 from sons_tracker.rules.sealing import seal
 from tests.databases import Database
@@ -32,6 +33,9 @@ async def world(module_database: Database) -> AsyncIterator[World]:
     assert len(rows) == 2, "what publishing wrote, and the row above"
     row, prev = rows[0], bytes.fromhex(last["hash"][2:])
     given = await _row(owner, "select * from sons.journal_head limit 1")
+    hashes = {row["seq"]: row["hash"] for row in await owner.fetch("select seq, hash from sons.journal_seal")}
+    tokens = {seq: b"jeton " + hashlib.sha256(digest).digest() for seq, digest in hashes.items()}
+    await stamps.keep(sealing.Head(given["seq"], hashes[given["seq"]]), tokens[given["seq"]], AT)
     world_rows: dict[str, dict[str, Any]] = {
         "journal_seal last": last,
         "journal_seal next": {
@@ -43,6 +47,13 @@ async def world(module_database: Database) -> AsyncIterator[World]:
         "journal_head given": given,
         "journal_head other": {name: given[name] for name in ("seq", "hash", "taken_at")}
         | {"channel": "file"},
+        "journal_stamp kept": await _row(owner, "select * from sons.journal_stamp"),
+        "journal_stamp other": {
+            "seq": 1,
+            "hash": "\\x" + hashes[1].hex(),
+            "token": "\\x" + tokens[1].hex(),
+            "stamped_at": AT.isoformat(),
+        },
     }
     contexts = {
         "scheduler": SCHEDULER.context,
@@ -81,7 +92,7 @@ async def test_every_guard_of_these_tables_is_attacked(world: World) -> None:
 
 async def test_the_next_seal_is_accepted_from_the_scheduler(world: World) -> None:
     """The attacks change one thing of a seal and of a head that are right."""
-    for name in ("journal_seal next", "journal_head other"):
+    for name in ("journal_seal next", "journal_head other", "journal_stamp other"):
         async with undone(world.owner):
             await act_as(world.owner, world.contexts["scheduler"])
             table, row = name.split()[0], world.rows[name]
@@ -99,7 +110,7 @@ async def test_the_application_may_not_change_what_was_written(world: World, tab
             "select has_table_privilege('sons_app', $1, $2)", f"sons.{table}", right
         )
         assert not allowed, right
-    for column in ("sealed_at", "published_at"):
+    for column in ("sealed_at", "published_at", "kept_at"):
         allowed = await world.owner.fetchval(
             "select coalesce((select has_column_privilege('sons_app', attrelid, attname, 'insert')"
             " from pg_attribute where attrelid = $1::regclass and attname = $2), false)",

@@ -282,23 +282,26 @@ async def test_what_the_owner_of_the_database_changes_is_found(database: Databas
     assert "ligne 2 : le sceau ne correspond pas" in verified("".join(lines).encode()).problems[0]
 
 
-async def a_pilot_with_an_address() -> Any:
-    _, organisation_id = await actors.enrol(
-        LOCAL_ADMIN,
-        at=AT,
-        kind="agency",
-        organisation="Agence fictive",
-        person="Pilote fictif",
-        role="pilot",
-        siren=a_siren(),
-        email="pilote@example.org",
-    )
-    return organisation_id
+async def a_pilot_with_an_address() -> tuple[Any, Any]:
+    """An agency and its pilot, beside a reviewer who has an address too."""
+    siren = a_siren()
+    for role in ("reviewer", "pilot"):
+        person_id, organisation_id = await actors.enrol(
+            LOCAL_ADMIN,
+            at=AT,
+            kind="agency",
+            organisation="Agence fictive",
+            person=f"{role} fictif",
+            role=role,
+            siren=siren,
+            email=f"{role}@example.org",
+        )
+    return organisation_id, person_id
 
 
 async def test_the_head_goes_out_once_a_day_by_each_way(database: Database, tmp_path: Path) -> None:
     file = tmp_path / "heads.jsonl"
-    agency = await a_pilot_with_an_address()
+    agency, pilot = await a_pilot_with_an_address()
     await an_actor("editor")
     midnight = AT.astimezone(PARIS).replace(hour=23, minute=59) + timedelta(seconds=59)
     for at in (AT, AT + timedelta(hours=1), midnight):
@@ -322,7 +325,9 @@ async def test_the_head_goes_out_once_a_day_by_each_way(database: Database, tmp_
         "select o.organisation_id, o.facts, d.person_id from outbox o join delivery d on d.outbox_id = o.id"
         " where o.event = 'journal.head' order by o.number"
     )
-    assert [row["organisation_id"] for row in told] == [agency, agency]
+    assert [(row["organisation_id"], row["person_id"]) for row in told] == [(agency, pilot)] * 2, (
+        "no reviewer"
+    )
     assert told[0]["facts"]["hash"] == rows[2]["hash"].hex()
     journaled = await fetch("select object_id, facts from journal where action = 'journal.published'")
     assert len(journaled) == 4
@@ -364,7 +369,13 @@ async def test_the_clock_of_the_deadlines_seals(database: Database, tmp_path: Pa
 
 async def test_only_the_scheduler_may_seal(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     await write_rows(1)
-    for actor in (LOCAL_ADMIN, await an_actor("pilot")):
+    actors_refused = (LOCAL_ADMIN, await an_actor("pilot"))
+    for actor in actors_refused:
+        monkeypatch.setattr(sealing, "SCHEDULER", actor)
+        with pytest.raises(SonsError):
+            await seal_all()
+    monkeypatch.setattr(sealing, "require", lambda *_: None)  # the database says it again
+    for actor in actors_refused:
         monkeypatch.setattr(sealing, "SCHEDULER", actor)
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await seal_all()

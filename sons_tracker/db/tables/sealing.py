@@ -1,4 +1,4 @@
-"""The chain over the journal, the heads published of it, the texts beside it (migrations 0022, 0031)."""
+"""The chain over the journal, the heads published of it, the texts beside it (migrations 0022, 0031, 0032)."""
 
 from piccolo.columns import UUID, BigInt, Bytea, Text, Timestamptz
 from piccolo.table import Table
@@ -35,3 +35,13 @@ class JournalText(Table, tablename="journal_text", schema="sons"):
     salt = Bytea(default=None, null=True)
     text = Text(default=None, null=True)
     erased_at = Timestamptz(default=None, null=True)
+
+
+class JournalStamp(Table, tablename="journal_stamp", schema="sons"):
+    """What a time stamping authority answered of a head, and the time that it attests (RFC 3161)."""
+
+    seq = BigInt(primary_key=True, default=None)
+    hash = Bytea(default=None)
+    token = Bytea(default=None)
+    stamped_at = Timestamptz(default=None)
+    kept_at = Timestamptz(default=None)
