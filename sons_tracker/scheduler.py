@@ -14,7 +14,9 @@ from apscheduler.triggers.interval import IntervalTrigger
 
 from sons_tracker.db.engine import transaction
 from sons_tracker.db.migrate import schema_is_current
+from sons_tracker.law import load
 from sons_tracker.operations.actors import SCHEDULER
+from sons_tracker.operations.audit_touches import examine_touched
 from sons_tracker.operations.clock import business_instant
 from sons_tracker.operations.deadlines import tick
 from sons_tracker.operations.retention import forget
@@ -30,8 +32,8 @@ async def running(
     seconds: float = TICK_SECONDS, *, heads: Path | None = None, kept_for: Retention | None = None
 ) -> AsyncIterator[None]:
     """Ticks every `seconds` on the business clock until leaving; the batch under way is seen through. Then
-    seals the journal, whose heads go to the file `heads` among others. With `kept_for`, what is over is
-    forgotten at the first tick and every hour.
+    examines what orders and successions touched, and seals the journal, whose heads go to the file `heads`
+    among others. With `kept_for`, what is over is forgotten at the first tick and every hour.
 
     A UTC interval and no cron: a cron in Paris time skips or doubles its hour twice a year. A late tick
     still runs, late ones run as one, and two never overlap.
@@ -48,6 +50,7 @@ async def running(
                 at = await business_instant(con)
             try:
                 await tick(at, stop=leaving)
+                await examine_touched(load().law, at, stop=leaving)
             finally:  # a deadline that fails is no reason to leave the journal unsealed
                 await keep(at, heads, stop=leaving)
             now = asyncio.get_running_loop().time()

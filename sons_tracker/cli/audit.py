@@ -30,6 +30,7 @@ _CAUSES = {
     "import": "import d'un registre",
     "law": "nouveau droit",
     "deposit": "dépôt d'une commande",
+    "succession": "décision sur une succession",
 }
 
 

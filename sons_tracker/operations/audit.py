@@ -36,10 +36,10 @@ DETECTORS: tuple[Detector, ...] = (
     TWO_NUMBERS,
     PERIMETER_DIFFERS,
 )
-CAUSES = ("audit", "deposit", "import", "law")
+CAUSES = ("audit", "deposit", "import", "law", "succession")
 
 _CONFLICTS = frozenset({Outcome.FAIL, Outcome.REVIEW, Outcome.UNKNOWN})
-_LOCK = 0x4155  # "AU": one audit writes at a time, so that two never open the same case
+LOCK = 0x4155  # "AU": one audit writes at a time, so that two never open the same case
 _SEEN = """
 insert into audit_seen (family, vague, order_a, grant_a, order_b, grant_b, finess, counterpart, signature)
 """
@@ -243,8 +243,14 @@ async def prepare(con: asyncpg.Connection) -> None:
         f"{TIMEOUT:.0f}s",
     )
     made = "select to_regclass('pg_temp.audit_seen') is not null from pg_advisory_xact_lock($1, 0)"
-    if not await con.fetchval(made, _LOCK, timeout=TIMEOUT):
+    if not await con.fetchval(made, LOCK, timeout=TIMEOUT):
         await con.execute(MADE)
+
+
+async def takes_turn(con: asyncpg.Connection) -> bool:
+    """Whether no other audit is under way; then none is, until the transaction ends."""
+    taken: bool = await con.fetchval("select pg_try_advisory_xact_lock($1, 0)", LOCK)
+    return taken
 
 
 async def _stock_on(con: asyncpg.Connection, known: date) -> date | None:

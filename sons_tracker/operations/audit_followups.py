@@ -74,7 +74,13 @@ async def _again(
     families: Sequence[str],
 ) -> AuditResult | None:
     """Before its law is enacted a database holds no order: there is nothing to cross."""
-    enacted = await con.fetchval("select exists (select from law_enactment where digest = $1)", law.digest)
-    if not enacted or not numbers:
+    if not (numbers and await law_is_enacted(con, law)):
         return None
     return await examine(con, actor, law, at, numbers, "import", families)
+
+
+async def law_is_enacted(con: asyncpg.Connection, law: Law) -> bool:
+    """Whether this is, or was, the law of this database."""
+    sql = "select exists (select from law_enactment where digest = $1)"
+    enacted: bool = await con.fetchval(sql, law.digest)
+    return enacted

@@ -50,6 +50,7 @@ EVENT_WORDS = {
 _ORIGINS = {
     "audit": "un audit", "contest": "une contestation", "deposit": "un dépôt", "import": "un import",
     "law": "un changement du droit", "reopening": "une réouverture",
+    "succession": "une décision sur une succession",
 }  # fmt: skip
 _MOST_FACTS, _MOST_LINKS, _MOST_JOURNAL, _MOST_NUMBERS = 120, 200, 200, 4
 _NONE = "–"

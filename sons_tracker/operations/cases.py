@@ -59,17 +59,27 @@ left join organisation o on o.id = $4
 order by r.dispositif, r.referenced_from
 """
 # One statement, hence one instant: a rival that commits between two would be seen by one rule and not by
-# the other.
+# the other. Each number is asked for itself and for those that it succeeds; what the actor has reserved under
+# the one or the others is its own as long as nobody else holds any of them.
 _HOLDS = """
+with asked as (
+  select n as number, n as under from unnest($2::text[]) n
+  union select p.number, p.predecessor from succeeded_by($2) p
+)
 select
-  (select jsonb_agg(jsonb_build_array(e.finess_geographique, e.holder_kind, o.number, r.number,
-     coalesce(r.supplier_id = (select current_organisation()) and r.og_finess_juridique = $3
-              and r.expires_at >= $4 and e.held_as = e.finess_geographique, false),
-     nullif(e.held_as, e.finess_geographique)))
-   from held_under($1, $2) e
-   left join claim c on c.vague = $1 and c.finess_geographique = e.held_as and c.released_at is null
-   left join purchase_order o on o.id = c.order_id
-   left join reservation r on r.id = c.holder_id and c.holder_kind = 'reservation') as held,
+  (select jsonb_agg(jsonb_build_array(number, holder_kind, order_number, reservation, own, held_as))
+   from (
+     select distinct on (a.number) a.number, e.holder_kind, o.number as order_number,
+       r.number as reservation, nullif(e.held_as, a.number) as held_as, coalesce(
+         r.supplier_id = (select current_organisation()) and r.og_finess_juridique = $3
+         and r.expires_at >= $4
+         and exists (select from asked b where b.number = a.number and b.under = e.held_as), false) as own
+     from asked a
+     join held_under($1, array(select under from asked)) e on e.finess_geographique = a.under
+     left join claim c on c.vague = $1 and c.finess_geographique = e.held_as and c.released_at is null
+     left join purchase_order o on o.id = c.order_id
+     left join reservation r on r.id = c.holder_id and c.holder_kind = 'reservation'
+     order by a.number, own, a.under <> a.number, a.under) h) as held,
   (select jsonb_agg(jsonb_build_array(o.number, coalesce(o.solution, ''),
      array(select c.finess_geographique from claim c
            where c.order_id = o.id and c.released_at is null and c.finess_geographique = any($2)
@@ -134,7 +144,8 @@ async def with_holds(con: asyncpg.Connection, case: Case, vague: Vague) -> Case:
     row = await con.fetchrow(_HOLDS, vague.code, numbers, case.og, case.received_at)
     held = {number: (Engagement(*holder),) for number, *holder in row["held"] or ()}
     for number, old in row["twice"] or ():
-        held.setdefault(number, (Engagement(SAME_ORDER, None, held_as=old),))
+        if number not in held or held[number][0].own:  # its own reservation is for one of the two
+            held[number] = (Engagement(SAME_ORDER, None, held_as=old),)
     return replace(
         case,
         other_orders=tuple(

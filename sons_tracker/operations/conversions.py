@@ -21,7 +21,8 @@ Taken: TypeAlias = Mapping[UUID, Sequence[str]]
 
 _OWN = """reservation r
 where c.holder_id = r.id and c.holder_kind = 'reservation' and c.released_at is null
-  and c.vague = $1 and c.finess_geographique = any($2) and c.supplier_id = $3
+  and c.vague = $1 and c.supplier_id = $3
+  and c.finess_geographique = any($2::text[] || array(select predecessor from succeeded_by($2)))
   and r.og_finess_juridique = $4 and r.state = 'active' and r.expires_at >= $5
 """
 
@@ -47,6 +48,8 @@ async def let_go_for_order(
     con: asyncpg.Connection, actor: Actor, vague: str, og: str, numbers: Sequence[str], at: datetime
 ) -> Taken:
     """Lets go of what the actor's reservations hold of these ESSMS for this OG, so that the order takes them.
+
+    An ESSMS that was reserved before its number changed is let go of under its old one.
 
     Until the transaction ends nobody else can take them: whoever claims one of them waits for it, and then
     meets the claim of the order.

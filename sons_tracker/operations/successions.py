@@ -14,8 +14,10 @@ import asyncpg
 from sons_tracker.db import journal
 from sons_tracker.db.engine import transaction
 from sons_tracker.errors import ErrorCode, Fault, SonsError
+from sons_tracker.law import load
 from sons_tracker.operations.actors import Actor, require
 from sons_tracker.operations.acts import Refused, perform
+from sons_tracker.operations.audit_touches import examine_succession
 from sons_tracker.operations.finess_changes import changes_between, previous_stock, probable_successions
 from sons_tracker.operations.idempotency import Answer, Key
 from sons_tracker.operations.outbox import announce
@@ -161,7 +163,7 @@ async def settle_succession(
     """Confirms or dismisses a succession, with a reason; a decision may be taken back by the other.
 
     Confirmed, but for a split, the live claims on the new number hold the old one too; dismissed, they let it
-    go. The OG that are known here are told.
+    go. The OG that are known here are told. What it touched is examined in the next transaction.
 
     Raises:
         SonsError: `FORBIDDEN`, `NOT_FOUND`, `INVALID_REQUEST` without a reason, and those of `perform`.
@@ -200,7 +202,10 @@ async def settle_succession(
         await _tell(con, actor, at, settled)
         return settled
 
-    return await perform(actor, at, key, work, render)
+    answer = await perform(actor, at, key, work, render)
+    # committed: claims taken meanwhile no longer wait for the decision
+    await examine_succession(load().law, at, succession_id)
+    return answer
 
 
 async def _followers(con: asyncpg.Connection, predecessor: str) -> set[int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from datetime import date
 
-from sons_tracker.rules.case import SAME_ORDER, Grant, OrderedEssms
+from sons_tracker.rules.case import SAME_ORDER, Engagement, Grant, OrderedEssms
 from sons_tracker.rules.catalogue import RULES
 from sons_tracker.rules.context import Context
 from sons_tracker.rules.crossing import (
@@ -60,7 +60,7 @@ def r05_financed_once(ctx: Context) -> Judge:
             return free
         held = next((one for one in line.engagements if not one.own), None)
         if held is None:
-            return _reserved(line.engagements[0].reservation, source)
+            return _reserved(line.engagements[0], source)
         if held.holder_kind == SAME_ORDER:
             return _named_twice(str(held.held_as), source)
         by = (
@@ -102,14 +102,17 @@ def _named_twice(old: str, source: Source) -> Finding:
     )
 
 
-def _reserved(number: str | None, source: Source) -> Finding:
-    """An ESSMS that the supplier has reserved for this OG: a deposit takes it from its own reservation."""
+def _reserved(held: Engagement, source: Source) -> Finding:
+    """An ESSMS that the supplier has reserved for this OG, under this number or an old one: a deposit takes
+    it from its own reservation."""
+    under = f", sous son ancien numéro {held.held_as}" if held.held_as else ""
     return Finding(
         Outcome.PASS,
-        f"Cet ESSMS est réservé à cette commande par la réservation {number} du même fournisseur.",
+        f"Cet ESSMS est réservé à cette commande par la réservation {held.reservation} du même"
+        f" fournisseur{under}.",
         source,
         None,
-        (("reservation", str(number)),),
+        (("reservation", str(held.reservation)), *((("held_as", held.held_as),) if held.held_as else ())),
     )
 
 

@@ -1,6 +1,8 @@
-"""The attacks on runs of the audit, and on what lets one open a closed case: each one guard's alone.
+"""The attacks on runs of the audit, on what waits for one, and on what lets one open a closed case: each one
+guard's alone.
 
-The rows of the world: the run `first` of a reviewer with its family; `decision` stands for a case.
+The rows of the world: the run `first` of a reviewer with its family; `decision` stands for a case; the touch
+`examined` of an order by the run, and `waiting`, of another.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from uuid import UUID
 
 from tests.db.attack import CHECK, FOREIGN, HIDDEN, UNIQUE, Attack
 
-TABLES = ("audit_run", "audit_family")
+TABLES = ("audit_run", "audit_family", "audit_touch")
 ELSEWHERE = {"conflict_decision_found_again"}
 """Guards of this migration on tables of others."""
 
@@ -29,6 +31,18 @@ def _family(guard: str, sqlstate: str = CHECK, *, by: str | None = "reviewer", *
     """What the run gave, for a family that it was not asked for."""
     return Attack(guard, sqlstate, by, "audit_family first", {"family": "two_numbers", **changes})
 
+
+def _touch(guard: str, sqlstate: str = CHECK, **changes: Any) -> Attack:
+    """Another touch, by the owner: policies do not speak."""
+    return Attack(guard, sqlstate, None, "audit_touch waiting", {"id": 999_999, **changes})
+
+
+def _touched(guard: str, by: str | None, changes: str, row: str = "waiting", note: str = "") -> Attack:
+    statement = f"update sons.audit_touch set {changes} where id = {{audit_touch {row}}}"
+    return Attack(guard, APPENDED, by, statements=(statement,), note=note)
+
+
+_RUN = "run_id = (select id from sons.audit_run limit 1)"
 
 ATTACKS: tuple[Attack, ...] = (
     Attack("audit_run_pkey", UNIQUE, "reviewer", "audit_run first"),
@@ -58,10 +72,29 @@ ATTACKS: tuple[Attack, ...] = (
     Attack("audit_family_never_deleted", APPENDED, None, statements=("delete from sons.audit_family",)),
     Attack(
         "audit_run_never_deleted", APPENDED, None, statements=("delete from sons.audit_run",),
-        lifted=("audit_family_run_fkey",),
+        lifted=("audit_family_run_fkey", "audit_touch_run_fkey"),
     ),
     Attack("audit_family_never_truncated", APPENDED, None, statements=("truncate sons.audit_family",)),
     Attack("audit_run_never_truncated", APPENDED, None, statements=("truncate sons.audit_run",)),
+    Attack("audit_touch_pkey", UNIQUE, None, "audit_touch waiting"),
+    _touch("audit_touch_of_one_act", order_id=None),
+    _touch("audit_touch_order_fkey", FOREIGN, order_id=NOBODY),
+    _touch("audit_touch_succession_fkey", FOREIGN, order_id=None, succession_id=NOBODY),
+    _touch("audit_touch_run_fkey", FOREIGN, run_id=NOBODY),
+    Attack(
+        "audit_touch_made", HIDDEN, "og",
+        statements=("insert into sons.audit_touch (order_id, touched_at)"
+                    " values ({purchase_order other}, '2023-03-01Z')",),
+    ),
+    Attack("audit_touch_seen", None, "supplier", statements=("select count(*) from sons.audit_touch",)),
+    Attack(
+        "audit_touch_examined", None, "reviewer",
+        statements=(f"update sons.audit_touch set {_RUN} where id = {{audit_touch waiting}}",),
+    ),
+    _touched("audit_touch_examined_once", "scheduler", "run_id = null", "examined", note="forgotten"),
+    _touched("audit_touch_examined_once", None, "touched_at = touched_at + interval '1 s'", note="moved"),
+    Attack("audit_touch_never_deleted", APPENDED, None, statements=("delete from sons.audit_touch",)),
+    Attack("audit_touch_never_truncated", APPENDED, None, statements=("truncate sons.audit_touch",)),
     # what opens a closed case again drops its decision: it approves none, and drops none in a person's name
     Attack(
         "conflict_decision_found_again", HIDDEN, "admin",

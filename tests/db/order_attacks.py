@@ -27,7 +27,7 @@ TAKEN, PAID_ALONG = "claim_taken_as_ordered", "payment_along_the_table"
 ALONG = "purchase_order_along_the_table"
 NO_AMOUNTS = dict.fromkeys(("total_ttc_cents", "advance_ttc_cents", "solde_ttc_cents"))
 # what points at an order, so that it can be removed alone
-PARENTS = ("purchase_order_parties_unique", "purchase_order_shares_unique")
+PARENTS = ("purchase_order_parties_unique", "purchase_order_shares_unique", "audit_touch_order_fkey")
 
 
 def _order(guard: str, sqlstate: str = CHECK, row: str = "accepted", *lifted: str, **changes: Any) -> Attack:

@@ -16,9 +16,11 @@ from tests.db.order_attacks import TAKEN
 TABLES = ("succession",)
 NOT_ATTACKED = {
     "succession_followed_by_claims": "refuses nothing: without it a confirmation leaves the old number free",
+    "succession_touches_the_audit": "refuses nothing: without it a decision waits for the next whole audit",
     "succession_crossed": "attacked by the test of succeeded_by(): opened wider it would change nothing",
 }
 EFFECTS = {
+    "claim_touches_the_audit": "refuses nothing: without it a deposit waits for the next whole audit",
     "claim_awaits_successions": "refuses nothing: a confirmation waits for the claims in flight",
     "claim_holds_predecessors": "refuses by one_live_financing: without it the old number is free",
     "claim_lets_go_of_predecessors": "refuses nothing: without it the old number stays held",
@@ -88,8 +90,14 @@ ATTACKS = (
         f"update sons.succession set successor = '{FREE}' where id = {{succession probable}}",
         note="another_pair",
     ),
-    _do("succession_never_deleted", "SN010", None, "delete from sons.succession"),
-    _do("succession_never_truncated", "SN010", None, "truncate sons.succession"),
+    Attack(
+        "succession_never_deleted", "SN010", None, statements=("delete from sons.succession",),
+        lifted=("audit_touch_succession_fkey",),
+    ),
+    Attack(
+        "succession_never_truncated", "SN010", None, statements=("truncate sons.succession",),
+        lifted=("audit_touch_succession_fkey",),
+    ),
     _do(
         "succession_seen", None, "other og",
         "select count(*) from sons.succession where id = {succession confirmed}",

@@ -7,12 +7,15 @@ from collections.abc import AsyncIterator
 import pytest
 
 from sons_tracker import law
-from sons_tracker.operations import audit
+from sons_tracker.operations import audit, audit_touches
+from sons_tracker.operations.actors import SCHEDULER
 from tests import factories_orders as make
 from tests.databases import Database
 from tests.db.attack import Attack, World, guards_of, refuses_alone, succeeds_without
 from tests.db.audit_attacks import ATTACKS, ELSEWHERE, TABLES
 from tests.factories import AT, an_account
+
+_TOUCH = "select to_jsonb(t) from sons.audit_touch t where run_id is {state}"
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +29,8 @@ async def world(module_database: Database) -> AsyncIterator[World]:
     result = await audit.run(reviewer.actor, law.load().law, AT, families=("order_grant", "two_orders"))
     assert result.opened == 1
     case = await owner.fetchval("select id from sons.conflict")
+    assert len(await audit_touches.examine_touched(law.load().law, AT)) == 1
+    await make.an_accepted_order(everything)
     decided = await owner.fetchval(
         "insert into sons.conflict_decision (id, conflict_id, outcome, refused, template, motivation, notice,"
         " sources, case_version, at_stake_ttc_cents, four_eyes, law_digest, proposed_at, proposed_by)"
@@ -42,12 +47,16 @@ async def world(module_database: Database) -> AsyncIterator[World]:
             "select to_jsonb(f) from sons.audit_family f where family = 'order_grant'"
         ),
         "conflict_decision stands": decided,
+        "audit_touch examined": await owner.fetchval(_TOUCH.format(state="not null")),
+        "audit_touch waiting": await owner.fetchval(_TOUCH.format(state="null")),
+        "purchase_order other": await owner.fetchval("select to_jsonb(o) from sons.purchase_order o limit 1"),
     }
     contexts = {
         "reviewer": reviewer.actor.context,
         "pilot": (await an_account("pilot")).actor.context,
         "admin": (await an_account("admin")).actor.context,
         "supplier": editor.actor.context,
+        "scheduler": SCHEDULER.context,
         "og": og.actor.context,
     }
     yield World(owner, rows, contexts)

@@ -431,6 +431,70 @@ async def test_the_old_number_of_a_reserved_essms_is_held_with_it(then: str) -> 
         assert (await reserved(rival, old, at=END + JUST)).state == "active"
 
 
+async def test_what_was_reserved_under_the_old_number_is_ordered_under_the_new_one() -> None:
+    """Also over two successions, and of a merger of which only a part was reserved."""
+    ground = await a_ground(owner, 5)
+    old, new, newest, part, stays = ground.essms
+    made = await reserved(ground, old, stays)
+    await a_confirmed_succession(owner, old, new, og=ground.og)
+    await a_confirmed_succession(owner, new, newest, og=ground.og)
+    await a_confirmed_succession(owner, part, newest, kind="merger", og=ground.og)
+    rival = await reservations.a_rival(owner, ground)
+    assert (await make.deposit(rival.editor.actor, rival.order(newest))).decision == "refused"
+    view = await make.deposit(ground.editor.actor, ground.order(newest))
+    assert view.decision == "accepted"
+    (passed,) = [verdict for verdict in view.verdicts if verdict.rule == "R05"]
+    assert passed.message.endswith(f"{made.number} du même fournisseur, sous son ancien numéro {old}.")
+    assert passed.facts == {"reservation": made.number, "held_as": old}
+    assert await holders(ground) == {
+        old: "succession", new: "succession", part: "succession", newest: "order", stays: "reservation",
+    }  # fmt: skip
+    told = await read(ground.editor.actor, made)
+    assert told.state == "active"
+    assert {line.finess: line.state for line in told.lines} == {old: "ordered", stays: "reserved"}
+
+
+async def test_a_reservation_of_the_new_number_is_no_order_of_the_old_one() -> None:
+    ground = await a_ground(owner, 2)
+    old, new = ground.essms
+    await a_confirmed_succession(owner, old, new, og=ground.og)
+    made = await reserved(ground, new)
+    view = await make.deposit(ground.editor.actor, ground.order(old))
+    assert view.decision == "refused"
+    (failed,) = [verdict for verdict in view.verdicts if verdict.outcome == "fail"]
+    assert f"la réservation {made.number}, tenu sous son autre numéro {new}" in failed.message
+    assert await holders(ground) == {old: "succession", new: "reservation"}
+
+
+async def test_a_part_of_a_merger_that_another_holds_is_an_obstacle_to_the_whole() -> None:
+    """What the supplier has reserved of it does not make the rest its own, and the refusal names the rest."""
+    ground = await a_ground(owner, 3)
+    mine, theirs, whole = ground.essms
+    rival = await reservations.a_rival(owner, ground)
+    made = await reserved(ground, mine)
+    assert (await make.deposit(rival.editor.actor, rival.order(theirs))).decision == "accepted"
+    for part in (mine, theirs):
+        await a_confirmed_succession(owner, part, whole, kind="merger", og=ground.og)
+    view = await make.deposit(ground.editor.actor, ground.order(whole))
+    assert view.decision == "refused"
+    (failed,) = [verdict for verdict in view.verdicts if verdict.outcome == "fail"]
+    assert (failed.rule, "une autre commande" in failed.message) == ("R05", True)
+    assert await holders(ground) == {mine: "reservation", theirs: "order"}
+    assert (await read(ground.editor.actor, made)).state == "active"
+
+
+async def test_an_order_of_both_numbers_is_refused_though_one_is_reserved_for_it() -> None:
+    ground = await a_ground(owner, 2)
+    old, new = ground.essms
+    await reserved(ground, old)
+    await a_confirmed_succession(owner, old, new, og=ground.og)
+    view = await make.deposit(ground.editor.actor, ground.order(old, new))
+    assert view.decision == "refused"
+    (failed,) = [verdict for verdict in view.verdicts if verdict.outcome == "fail"]
+    assert failed.message.startswith("Cette commande nomme deux fois cet ESSMS")
+    assert await holders(ground) == {old: "reservation"}
+
+
 async def test_pages_newest_first_narrowed() -> None:
     ground = await a_ground(owner, 3)
     made = [await reserved(ground, n, at=AT + timedelta(hours=i)) for i, n in enumerate(ground.essms)]

@@ -1,4 +1,4 @@
-"""Runs of the detection and what each family gave (migration 0019)."""
+"""Runs of the detection, what each family gave, what waits for one (migrations 0019, 0029)."""
 
 from piccolo.columns import UUID, BigInt, Date, Integer, Text, Timestamptz
 from piccolo.table import Table
@@ -32,3 +32,13 @@ class AuditFamily(Table, tablename="audit_family", schema="sons"):
     reopened = Integer(default=None)
     ceased = Integer(default=None)
     at_stake_ttc_cents = BigInt(default=None)
+
+
+class AuditTouch(Table, tablename="audit_touch", schema="sons"):
+    """An order that took ESSMS, or a succession that was decided; `run_id`: the run that looked at it."""
+
+    id = BigInt(primary_key=True, default=None)
+    order_id = UUID(default=None, null=True)
+    succession_id = UUID(default=None, null=True)
+    touched_at = Timestamptz(default=None)
+    run_id = UUID(default=None, null=True)
