@@ -17,7 +17,7 @@ from sons_tracker.db import journal
 from sons_tracker.db.engine import RowContext, ask, retrying, see_as, transaction
 from sons_tracker.errors import ErrorCode, SonsError
 from sons_tracker.identity_providers import IdentityProvider
-from sons_tracker.operations.actors import ANONYMOUS, Actor, digest
+from sons_tracker.operations.actors import ANONYMOUS, Actor, digest, require
 from sons_tracker.operations.acts import Refused, perform
 from sons_tracker.operations.idempotency import Answer, Key
 from sons_tracker.operations.invitations import come_in, find_invitation
@@ -168,6 +168,7 @@ async def link(actor: Actor, identified: Identified, at: datetime) -> None:
     Raises:
         SonsError: `CONFLICT` when it is another person's; doing it twice changes nothing.
     """
+    require(actor, "identity.link")
     known = await _known(identified)
     if known == actor.person_id:
         return
@@ -179,6 +180,7 @@ async def link(actor: Actor, identified: Identified, at: datetime) -> None:
 
 async def list_identities(actor: Actor) -> tuple[Identity, ...]:
     """The identities that are linked to the actor's person, the oldest first."""
+    require(actor, "identity.read")
     async with transaction(actor.context, read_only=True) as con:
         rows = await con.fetch(
             "select id, issuer, subject, linked_at from identity where person_id = $1 order by linked_at, id",
@@ -195,6 +197,7 @@ async def unlink(
     Raises:
         SonsError: `NOT_FOUND`, the same for an unknown identity and for another person's; as `perform`.
     """
+    require(actor, "identity.unlink")
 
     async def work(con: asyncpg.Connection) -> Refused | None:
         # two at once would each see the other as the way in that is left
