@@ -16,9 +16,12 @@ import pytest
 from sons_tracker import app as application
 from sons_tracker.api import openapi
 from sons_tracker.api.contract import ANONYMOUS_ROLE, ROLES, Contract
-from sons_tracker.rules.rights import SCHEDULER, right
+from sons_tracker.db.engine import transaction
+from sons_tracker.operations.actors import LOCAL_ADMIN
+from sons_tracker.rules.rights import SCHEDULER, Reach, reach, right
 from tests.api.bodies import body_of
 from tests.api.rights_matrix import ALL, MATRIX, NOBODY, Row
+from tests.api.rights_rows import APART, NOT_IN_THE_WORLD, SEEN, WIDER
 from tests.api.rights_world import World, make_world
 from tests.databases import Database
 
@@ -38,7 +41,12 @@ PUBLIC_OBJECTS = {
 # An ESSMS that no extraction shows is answered as such (200), and what is engaged on it: no 404 is due.
 ANSWERS_UNKNOWN = {"GET /api/v1/essms/{finess}"}
 # What the query must say where a default would not do.
-QUERIES = {"GET /api/v1/finess/differences": {"earlier": "2022-01-03", "later": "2023-01-03"}}
+QUERIES = {
+    "GET /api/v1/finess/differences": {"earlier": "2022-01-03", "later": "2023-01-03"},
+    "GET /api/v1/delegations/text/{receiver_id}": {
+        "acts": "va", "from_on": "2023-05-01", "until_on": "2023-05-31",
+    },
+}  # fmt: skip
 # The body names what is not there, or is not one's own: an OG simulates for itself only; a
 # token is no session.
 NAMED_IN_THE_BODY = {
@@ -48,6 +56,8 @@ NAMED_IN_THE_BODY = {
     "DELETE /api/v1/session": 403,
     "POST /api/v1/session/role": 403,
     "POST /api/v1/members/removal": 404,
+    "POST /api/v1/members/responsibility": 404,
+    "POST /api/v1/delegations": 404,
     "POST /api/v1/invitations/acceptance": 404,
     "POST /api/v1/invitations/confirmation": 404,
     "POST /api/v1/invitations/joining": 404,
@@ -175,6 +185,40 @@ async def reached(
         assert answer.status_code in possible, (role, answer.text)
         announced = {error.value.code for error in contract.all_errors()}
         assert answer.status_code in contract.answers or answer.json()["code"] in announced, answer.text
+
+
+async def test_row_security_says_the_table_of_rights_again(
+    asked: tuple[httpx.AsyncClient, World],
+) -> None:
+    """Who has not an action, or not on everything, is not even shown what it would read of others."""
+    _, world = asked
+    async with transaction(LOCAL_ADMIN.context, read_only=True) as con:
+        forced = {row[0] for row in await con.fetch(_FORCED)}
+    assert set(SEEN) | set(APART) == forced
+    shown: dict[str, int] = dict.fromkeys(SEEN, 0)
+    wider = set()
+    for role, account in sorted(world.accounts.items()):
+        actor = account.actor
+        for table, (action, owned) in SEEN.items():
+            async with transaction(actor.context, read_only=True) as con:
+                own, others = await con.fetchrow(
+                    f"select count(*) filter (where {owned}), count(*) filter (where not ({owned}))"
+                    f" from sons.{table} t where $1::uuid is not null and $2::uuid is not null",
+                    actor.organisation_id,
+                    actor.person_id,
+                )
+            shown[table] += own + others
+            if reach(role, action) is Reach.ALL:
+                assert shown[table] == 0 or others > 0, (role, table, "sees nothing of others")
+            elif others:
+                wider.add((role, action))
+    assert wider == {(role, action) for action, (roles, _) in WIDER.items() for role in roles}
+    assert {table for table, rows in shown.items() if rows == 0} <= NOT_IN_THE_WORLD
+
+
+_FORCED = """
+select c.relname from pg_class c where c.relnamespace = 'sons'::regnamespace and c.relforcerowsecurity
+"""
 
 
 def test_the_size_of_the_matrix() -> None:
