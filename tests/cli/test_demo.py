@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from sons_tracker.cli.demonstration.conflicts import CONFLICTS
+from sons_tracker.cli.demonstration.identity import IDENTITY
 from sons_tracker.cli.demonstration.journal import JOURNAL
 from sons_tracker.cli.demonstration.lives import LIVES
 from sons_tracker.cli.demonstration.stories import STORIES
@@ -45,7 +46,7 @@ async def test_amounts_are_those_of_the_source_documents_twice(empty: Database):
         code, out, err = await demo(empty.environ, "--json")
         assert (code, err) == (0, "")
         told = {story["title"]: story for story in json.loads(out)}
-        assert len(told) == len(STORIES) + len(CONFLICTS) + len(LIVES) + len(JOURNAL)
+        assert len(told) == len(STORIES) + len(CONFLICTS) + len(LIVES) + len(IDENTITY) + len(JOURNAL)
         assert all(story["as_expected"] for story in told.values())
         assert told["Une commande de 35 ESSMS"]["totals_ttc"] == ["43120.00"]  # S0:1304
         assert told["Une commande de 72 ESSMS"]["totals_ttc"] == ["88704.00"]  # S0:1326

@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console
 
 from sons_tracker.cli.demonstration.conflicts import CONFLICTS
+from sons_tracker.cli.demonstration.identity import IDENTITY
 from sons_tracker.cli.demonstration.journal import JOURNAL
 from sons_tracker.cli.demonstration.lives import LIVES
 from sons_tracker.cli.demonstration.stories import STORIES, Told
@@ -36,7 +37,7 @@ async def _play(settings: Settings, teller: LifeTeller) -> list[Told]:
         for number, story in enumerate(STORIES, start=1):
             teller.heading(number, story.title, story.lesson)
             told.append(await story.play(world, teller))
-        lives = (*CONFLICTS, *LIVES, *JOURNAL)
+        lives = (*CONFLICTS, *LIVES, *IDENTITY, *JOURNAL)
         for number, (title, lesson, live) in enumerate(lives, start=len(STORIES) + 1):
             teller.heading(number, title, lesson)
             told.append(await live(world, teller))
