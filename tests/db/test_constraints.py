@@ -8,6 +8,7 @@ import asyncpg
 import pytest
 
 from tests.databases import Database
+from tests.db.attack import lift, undone
 from tests.db.delegation_attacks import ADDED as DELEGATIONS
 from tests.db.test_schema import FOUNDATION
 
@@ -140,6 +141,14 @@ async def test_a_constraint_refuses_its_attack(tampering: asyncpg.Connection, na
     with pytest.raises(asyncpg.IntegrityConstraintViolationError) as caught:
         await tampering.execute(ATTACKS[name])
     assert caught.value.constraint_name == name
+
+
+@pytest.mark.scoreboard(12)
+@pytest.mark.parametrize("name", ATTACKS)
+async def test_without_the_constraint_its_attack_succeeds(tampering: asyncpg.Connection, name: str) -> None:
+    async with undone(tampering):
+        await lift(tampering, name)
+        assert await tampering.execute(ATTACKS[name]) not in {"UPDATE 0", "INSERT 0 0"}
 
 
 async def test_every_constraint_has_its_attack(tampering: asyncpg.Connection) -> None:
