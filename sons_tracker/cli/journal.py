@@ -89,7 +89,7 @@ def export(
     file: Annotated[Path, typer.Argument(metavar="FICHIER", help="Le fichier à écrire ; il est remplacé.")],
     texts: Annotated[
         Path | None,
-        typer.Option(metavar="TEXTES", help="Écrit aussi, à part, ce que des personnes ont écrit."),
+        typer.Option(metavar="FICHIER", help="Écrit aussi, à part, ce que des personnes ont écrit."),
     ] = None,
     as_json: Json = False,
 ) -> int:
@@ -123,7 +123,7 @@ def verify(
         typer.Option("--head", metavar="TÊTES", help="Un fichier de têtes publiées ; répétable."),
     ] = None,
     texts: Annotated[
-        Path | None, typer.Option(metavar="TEXTES", help="Le fichier des textes, écrit avec l'export.")
+        Path | None, typer.Option(metavar="FICHIER", help="Le fichier des textes, écrit avec l'export.")
     ] = None,
     roots: Annotated[
         Path | None,
