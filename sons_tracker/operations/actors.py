@@ -109,7 +109,7 @@ def forbidden(role: str, action: str) -> SonsError:
     return SonsError(
         ErrorCode.FORBIDDEN,
         f"Le rôle « {rights.ROLE_WORDS[role]} » ne permet pas cette action : « {found.label} ».",
-        remedy=f"La demander à qui en a le droit : {holders}." if holders else None,
+        remedy=f"S'adresser à qui en a le droit : {holders}." if holders else None,
     )
 
 

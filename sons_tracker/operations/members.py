@@ -65,7 +65,8 @@ async def remove(
     own = of == actor.organisation_id and as_role == actor.role and as_role not in ROLES_BY_KIND["agency"]
     if not everywhere and not own:
         raise SonsError(
-            ErrorCode.FORBIDDEN, "Seul un administrateur retire d'une autre organisation ou d'un rôle."
+            ErrorCode.FORBIDDEN,
+            "Seul un administrateur retire d'une autre organisation, ou d'un autre rôle que le sien.",
         )
 
     async def work(con: asyncpg.Connection) -> Member | Refused:

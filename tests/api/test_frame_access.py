@@ -68,7 +68,7 @@ async def test_each_role_passes_where_it_is_named_and_nowhere_else(
         told = answer.json()
         assert f"« {ROLE_WORDS[role]} »" in told["detail"]
         assert "« Déposer une commande »" in told["detail"]
-        assert told["remedy"] == "La demander à qui en a le droit : éditeur, distributeur."
+        assert told["remedy"] == "S'adresser à qui en a le droit : éditeur, distributeur."
     anyone = await probed.get("/probe/anyone", headers=account.headers)
     assert anyone.json() == {"role": role}
 
