@@ -1,8 +1,8 @@
-"""What the rows of the journal hold: each name of a fact is listed here with its kind, and what a person types
-is `Said` wherever it is written. A name that is not here is a question to ask: can it hold what a person wrote?
+"""What the rows of the journal hold: each name of a fact is listed here with its kind, and what a person
+types is `Said` wherever it is written. A name that is not here is a question: can it hold what a person wrote?
 
-The names are read in the source, where a fact is written out; `record` refuses at run time a sentence that comes
-from elsewhere.
+The names are read in the source, where a fact is written out; `record` refuses at run time a sentence that
+comes from elsewhere.
 """
 
 from __future__ import annotations
@@ -21,26 +21,27 @@ NAMES = {"facts", "said", "entry", "why"}
 
 KINDS: dict[str, set[str]] = {
     "identifier": {
-        "amendment_id", "cancellation_id", "correction_id", "end_to_end", "essms", "essms_taken", "event_id",
-        "host", "invitation_id", "lot", "lot_id", "new_token_id", "number", "object_id",
-        "of_question", "order_id", "order_number", "organisation_id", "payment_id", "person_id", "predecessor",
-        "question_id", "request_id", "successor", "supplier_id", "va_id",
+        "amendment_id", "cancellation_id", "correction_id", "end_to_end", "essms", "essms_taken",
+        "event_id", "host", "invitation_id", "lot", "lot_id", "new_token_id", "number", "object_id",
+        "of_question", "order_id", "order_number", "organisation_id", "payment_id", "person_id",
+        "predecessor", "question_id", "request_id", "successor", "supplier_id", "va_id",
     },
     "code": {
-        "cause", "channel", "chosen_side", "decision", "dispositif", "failed_rules", "family", "fields",
-        "kind", "lacking", "mode", "motive", "outcome", "position", "reason_code", "refused", "role",
-        "rule", "scope", "scopes", "settled_rules", "state", "status",
+        "cause", "channel", "chosen_side", "decision", "dispositif", "failed_rules", "family",
+        "fields", "kind", "lacking", "mode", "motive", "outcome", "position", "reason_code",
+        "refused", "role", "rule", "scope", "scopes", "settled_rules", "state", "status",
     },
     "count": {
-        "absent", "anomalies", "ceased", "changed", "count", "days", "deadlines_moved", "deliveries",
-        "essms_freed", "events", "found", "journal_rows", "kept_days", "left", "left_due", "left_out", "lines",
-        "new", "numbers", "opened", "orders_moved", "overlap_seconds", "paid", "population", "read", "rejected",
-        "reopened", "returned", "rows", "score", "seq", "set_aside", "size", "stubs", "successions", "warned",
+        "absent", "anomalies", "ceased", "changed", "count", "days", "deadlines_moved",
+        "deliveries", "essms_freed", "events", "found", "journal_rows", "kept_days", "left",
+        "left_due", "left_out", "lines", "new", "numbers", "opened", "orders_moved",
+        "overlap_seconds", "paid", "population", "read", "rejected", "reopened", "returned", "rows",
+        "score", "seq", "set_aside", "size", "stubs", "successions", "warned",
     },
     "cents": {"amount_ttc_cents", "due_ttc_cents", "total_ttc_cents"},
     "date": {
-        "due_at", "executed_at", "extracted_on", "from", "received_at", "referenced_on",
-        "since", "stamped_at", "takes_effect_at", "to", "until", "vat_from_on",
+        "due_at", "executed_at", "extracted_on", "from", "received_at", "referenced_on", "since",
+        "stamped_at", "takes_effect_at", "to", "until", "vat_from_on",
     },
     "digest": {"erased", "file_sha256", "hash", "law_digest", "replaced_sha256", "statement_sha256"},
     "flag": {"four_eyes", "late", "loss_accepted", "responsible", "vat_liable"},
