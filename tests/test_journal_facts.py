@@ -1,5 +1,5 @@
 """What the rows of the journal hold: each name of a fact is listed here with its kind, and what a person
-types is `Said` wherever it is written. A name that is not here is a question: can it hold what a person wrote?
+types is `Said` wherever it is written. A new name is a question to ask: can it hold what a person wrote?
 
 The names are read in the source, where a fact is written out; `record` refuses at run time a sentence that
 comes from elsewhere.
