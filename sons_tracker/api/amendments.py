@@ -61,7 +61,7 @@ def _act(
         headers=KEY_HEADER,
         body=body,
         answers={status: Answer("L'avenant après cet acte.", AmendmentOut)},
-        errors=(*ACT_ERRORS, ErrorCode.UNAVAILABLE),
+        errors=(*ACT_ERRORS, ErrorCode.NOT_A_SIGNATORY, ErrorCode.UNAVAILABLE),
         examples=shown,
     ).opt
 

@@ -66,7 +66,8 @@ def _act(
         body=body,
         answers={status: Answer("L'annulation après cet acte.", CancellationOut)},
         errors=(
-            *ACT_ERRORS, ErrorCode.INVALID_REQUEST, ErrorCode.OUTSIDE_COVERAGE, ErrorCode.UNAVAILABLE,
+            *ACT_ERRORS, ErrorCode.NOT_A_SIGNATORY, ErrorCode.INVALID_REQUEST, ErrorCode.OUTSIDE_COVERAGE,
+            ErrorCode.UNAVAILABLE,
         ),
         examples=shown,
     ).opt  # fmt: skip

@@ -24,6 +24,7 @@ from sons_tracker.api.schemas.accounts import (
     MemberOut,
     MembersOut,
     RemovalIn,
+    ResponsibilityIn,
     enrolment_out,
     invitation_out,
     member_out,
@@ -53,14 +54,15 @@ _PUBLIC_ERRORS = (ErrorCode.NOT_FOUND, ErrorCode.UNAVAILABLE)
         may("member.read"),
         "Lister les membres de son organisation",
         tag=_TAG,
-        description="Avec leurs rôles ; ceux qui sont partis restent, avec l'instant de leur départ.",
+        description="Avec leurs rôles, qui est responsable d'un organisme gestionnaire, et qui en tient une"
+        " délégation de signature en vigueur ; ceux qui sont partis restent, avec l'instant de leur départ.",
         answers={200: Answer("Les membres.", MembersOut)},
         examples=(Example("membres", "Les membres de l'organisation", 200, role="og"),),
     ).opt,
 )
 async def list_members(actor: Caller) -> MembersOut:
     """The members of the caller's organisation."""
-    return MembersOut([member_out(one) for one in await members.list_members(actor)])
+    return MembersOut([member_out(one) for one in await members.list_members(actor, await clock.now())])
 
 
 @post(
@@ -72,7 +74,8 @@ async def list_members(actor: Caller) -> MembersOut:
         tag=_TAG,
         description="Ses jetons et ses sessions dans cette organisation cessent aussitôt ; ce qu'il a signé"
         " reste. Un éditeur, un distributeur, un OG ou une ARS retire chez soi ; un administrateur, partout,"
-        " sauf le dernier administrateur.",
+        " sauf le dernier administrateur. Un responsable d'organisme gestionnaire n'est retiré que par un"
+        " responsable, ou par un administrateur ; les délégations qu'il a données cessent avec lui.",
         headers=KEY_HEADER,
         body=RemovalIn,
         answers={200: Answer("Le membre, et l'instant de son départ.", MemberOut)},
@@ -86,7 +89,33 @@ async def remove(request: Request[Any, Any, Any], actor: Caller) -> Response[byt
     person_id = parse_id(body.person_id, "Aucun membre visible n'est cette personne.")
     of = _organisation(body.organisation_id)
     at = await clock.now()
-    return as_response(await members.remove(actor, person_id, of, body.role, at, key, _render_member))
+    return as_response(await members.remove(actor, person_id, of, body.role, at, key, render_member))
+
+
+@post(
+    f"{_MEMBERS}/responsibility",
+    status_code=200,
+    opt=Contract(
+        may("member.appoint"),
+        "Nommer ou relever un responsable d'organisme gestionnaire",
+        tag=_TAG,
+        description="Un responsable signe pour l'organisme et peut déléguer sa signature. Relevé, ce qu'il a"
+        " délégué cesse aussitôt. Le dit un responsable chez soi, ou un administrateur ; lui seul relève le"
+        " dernier.",
+        headers=KEY_HEADER,
+        body=ResponsibilityIn,
+        answers={200: Answer("Le membre.", MemberOut)},
+        errors=_ERRORS,
+    ).opt,
+)
+async def appoint(request: Request[Any, Any, Any], actor: Caller) -> Response[bytes]:
+    """Says who is responsible for an OG."""
+    key = await act_key(request, f"POST {_MEMBERS}/responsibility")
+    body = await decode(request, ResponsibilityIn)
+    person_id = parse_id(body.person_id, "Aucun membre visible n'est cette personne.")
+    of = _organisation(body.organisation_id)
+    at = await clock.now()
+    return as_response(await members.appoint(actor, person_id, of, body.responsible, at, key, render_member))
 
 
 @get(
@@ -136,7 +165,7 @@ async def invite(request: Request[Any, Any, Any], actor: Caller) -> Response[byt
     """Invites a person."""
     key = await act_key(request, f"POST {_INVITATIONS}")
     body = await decode(request, InvitationIn)
-    asked = Asked(body.email, _organisation(body.organisation_id), body.role, body.kind)
+    asked = Asked(body.email, _organisation(body.organisation_id), body.role, body.kind, body.responsible)
     shown = await invitations.invite(actor, asked, await clock.now(), key, _created)
     return as_response(with_secret(shown, "secret"))
 
@@ -235,7 +264,8 @@ def _joined(_: None) -> Kept:
     return Kept(200, msgspec.json.encode(DoneOut(True)))
 
 
-def _render_member(outcome: Member | Refused) -> Kept:
+def render_member(outcome: Member | Refused) -> Kept:
+    """The answer to an act on a member."""
     if isinstance(outcome, Refused):
         return refusal(outcome)
     return Kept(200, msgspec.json.encode(member_out(outcome)))
@@ -258,6 +288,7 @@ def _rendered(outcome: Invitation | Refused, status: int) -> Kept:
 HANDLERS: tuple[HTTPRouteHandler, ...] = (
     list_members,
     remove,
+    appoint,
     list_invitations,
     invite,
     revoke,

@@ -112,7 +112,7 @@ async def statement(actor: Caller, order_id: FromPath[str]) -> Response[bytes]:
         headers=KEY_HEADER,
         body=VaSignatureIn,
         answers={201: Answer("La VA signée.", VaOut)},
-        errors=(*ACT_ERRORS, ErrorCode.UNAVAILABLE),
+        errors=(*ACT_ERRORS, ErrorCode.NOT_A_SIGNATORY, ErrorCode.UNAVAILABLE),
         examples=examples.SIGNATURES,
     ).opt,
 )

@@ -161,6 +161,16 @@ EVENTS: dict[str, Event] = {
         mailed=True,
     ),
     "succession.dismissed": Event("Deux numéros FINESS reconnus distincts", mailed=True),
+    "delegation.given": Event(
+        "Délégation de signature donnée dans votre organisme",
+        "Si personne ne l'a voulue, un responsable peut la révoquer.",
+        mailed=True,
+    ),
+    "delegation.revoked": Event(
+        "Délégation de signature révoquée dans votre organisme",
+        "Ce qui a été signé reste valable.",
+        mailed=True,
+    ),
     "webhook.disabled": Event(
         "Webhook désactivé après des échecs répétés",
         "Réparez le destinataire, enregistrez-le à nouveau, puis rejouez la période manquée.",

@@ -39,6 +39,7 @@ invitation.join      self   self        self  self  self     self  self  self  -
 member.enrol         -      -           -     -     -        -     -     all   -         -         Inscrire une organisation et une personne
 member.read          own    own         own   own   own      own   own   own   -         -         Lire les membres
 member.remove        own    own         own   own   -        -     -     all   -         -         Retirer un membre
+member.appoint       -      -           own   -     -        -     -     all   -         -         Nommer ou relever un responsable d'organisme gestionnaire
 delegation.read      -      -           own   -     all      all   all   all   -         -         Lire les délégations de signature
 delegation.give      -      -           own   -     -        -     -     -     -         -         Donner une délégation de signature
 delegation.revoke    -      -           own   -     -        -     -     -     -         -         Révoquer une délégation de signature

@@ -24,6 +24,7 @@ from sons_tracker.operations.acts import Refused
 from sons_tracker.operations.conflict_steps import Asked
 from sons_tracker.operations.reservations import ReservationRequest
 from sons_tracker.operations.samples import Criteria
+from tests import factories_delegations as delegated
 from tests import factories_disputes as disputes
 from tests import factories_endings as endings
 from tests import factories_life as lives
@@ -245,6 +246,10 @@ async def _own(account: Account, side: _Side) -> dict[str, str]:
     )
     if actor.role in {"editor", "distributor", "og"}:
         objects |= await _a_feed(actor)
+    if actor.role == "og":
+        colleague = await delegated.a_member(account)
+        held = await delegated.given(account, colleague, until_on=date(2023, 4, 15))
+        objects |= {"colleague": str(delegated.person_of(colleague)), "delegation": str(held.id)}
     return objects | await _account_of(actor)
 
 

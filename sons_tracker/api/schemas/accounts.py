@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from sons_tracker.api.schemas.delegations import Act
 from sons_tracker.api.schemas.orders import paris_text
 from sons_tracker.api.strict import Strict, Text
 from sons_tracker.operations.invitations import Enrolment, Invitation
@@ -83,12 +84,17 @@ class TokenIn(Strict, frozen=True, kw_only=True):
 
 
 class InvitationIn(Strict, frozen=True, kw_only=True):
-    """Qui inviter. Seul un administrateur nomme une autre organisation, un autre rôle, ou « reset »."""
+    """Qui inviter. Seul un administrateur nomme une autre organisation, un autre rôle, ou « reset ».
+
+    « responsible » : la personne devient responsable de l'organisme gestionnaire ; le dit un administrateur,
+    ou une personne qui l'est. Absent : seule la première personne qu'un administrateur y invite l'est.
+    """
 
     email: _Email
     organisation_id: EntityId | None = None
     role: RoleName | None = None
     kind: Literal["join", "reset"] = "join"
+    responsible: bool | None = None
 
 
 class AcceptanceIn(Strict, frozen=True, kw_only=True):
@@ -121,6 +127,14 @@ class RemovalIn(Strict, frozen=True, kw_only=True):
     person_id: EntityId
     organisation_id: EntityId | None = None
     role: RoleName | None = None
+
+
+class ResponsibilityIn(Strict, frozen=True, kw_only=True):
+    """Quel membre d'un organisme gestionnaire en est responsable, ou ne l'est plus ; par défaut du vôtre."""
+
+    person_id: EntityId
+    responsible: bool
+    organisation_id: EntityId | None = None
 
 
 class PlaceOut(msgspec.Struct, frozen=True):
@@ -190,14 +204,25 @@ class TokensOut(msgspec.Struct, frozen=True):
     tokens: list[TokenOut]
 
 
+class HeldDelegationOut(msgspec.Struct, frozen=True):
+    """Une délégation de signature en vigueur : ses actes, et son dernier jour."""
+
+    id: str
+    acts: list[Act]
+    until_on: str
+
+
 class MemberOut(msgspec.Struct, frozen=True):
-    """Une personne et son rôle ; « removed_at » dit quand elle est partie."""
+    """Une personne et son rôle ; « removed_at » dit quand elle est partie. « responsible » : responsable de
+    l'organisme gestionnaire, elle signe pour lui ; « delegations » : celles qu'elle tient aujourd'hui."""
 
     person_id: str
     name: str
     organisation_id: str
     role: str
     removed_at: str | None
+    responsible: bool
+    delegations: list[HeldDelegationOut]
 
 
 class MembersOut(msgspec.Struct, frozen=True):
@@ -218,6 +243,7 @@ class InvitationOut(msgspec.Struct, frozen=True):
     expires_at: str
     accepted_at: str | None
     revoked_at: str | None
+    responsible: bool
     secret: str | None = None
 
 
@@ -280,7 +306,18 @@ def token_out(token: Token) -> TokenOut:
 def member_out(member: Member) -> MemberOut:
     """A member as JSON shows it."""
     gone = None if member.removed_at is None else paris_text(member.removed_at)
-    return MemberOut(str(member.person_id), member.name, str(member.organisation_id), member.role, gone)
+    return MemberOut(
+        str(member.person_id),
+        member.name,
+        str(member.organisation_id),
+        member.role,
+        gone,
+        member.responsible,
+        [
+            HeldDelegationOut(str(held.id), list(held.acts), held.until_on.isoformat())  # type: ignore[arg-type]
+            for held in member.delegations
+        ],
+    )
 
 
 def invitation_out(invitation: Invitation) -> InvitationOut:
@@ -295,6 +332,7 @@ def invitation_out(invitation: Invitation) -> InvitationOut:
         paris_text(invitation.expires_at),
         None if invitation.accepted_at is None else paris_text(invitation.accepted_at),
         None if invitation.revoked_at is None else paris_text(invitation.revoked_at),
+        invitation.responsible,
     )
 
 
