@@ -17,6 +17,8 @@ from sons_tracker.errors import Fault
 ClientAuth = Literal["client_secret_basic", "client_secret_post"]
 SignatureKind = Literal["psc", "eidas_simple"]
 PRO_SANTE_CONNECT = "pro-sante-connect"
+CALLBACK = "/api/v1/session/oidc/callback"
+"""Where a provider sends the browser back, below the public address of the instance."""
 ROLES = ("editor", "distributor", "og", "ars", "reviewer", "payer", "pilot", "admin")
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
 _PRINTABLE = re.compile(r"[\x21-\x7e]{1,500}")

@@ -36,7 +36,7 @@ from sons_tracker.api.security import Caller, door_of, session_secret
 from sons_tracker.api.sessions import client_address, session_cookie
 from sons_tracker.api.strict import decode, read_query
 from sons_tracker.errors import ErrorCode, Fault, SonsError
-from sons_tracker.identity_providers import IdentityProvider
+from sons_tracker.identity_providers import CALLBACK, IdentityProvider
 from sons_tracker.operations import clock, identities, sessions
 from sons_tracker.operations.acts import Refused
 from sons_tracker.operations.idempotency import Answer as Kept
@@ -115,7 +115,7 @@ async def visit(request: Request[Any, Any, Any]) -> Response[VisitOut]:
 
 
 @get(
-    f"{_VISITS}/callback",
+    CALLBACK,
     status_code=303,
     opt=Contract(
         public("session.open"),

@@ -9,9 +9,10 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from sons_tracker.cli.frame import Json, emit, instance, run
+from sons_tracker.cli.frame import REFUSED, YES, Json, emit, instance, run
 from sons_tracker.cli.french import Cli
 from sons_tracker.errors import ErrorCode, SonsError
+from sons_tracker.identity_providers import CALLBACK
 from sons_tracker.settings import Settings
 
 app = Cli(help="Comptes locaux : mot de passe et second facteur.")
@@ -75,6 +76,54 @@ def activate(
 
     run(work())
     emit({"done": True}, as_json, lambda console: console.print("Le compte est ouvert."))
+
+
+@app.command()
+def providers(
+    check: Annotated[
+        bool, typer.Option("--check", help="Demander à chacun ses métadonnées et ses clés.")
+    ] = False,
+    as_json: Json = False,
+) -> int:
+    """Montre les fournisseurs d'identité réglés, et l'adresse de retour à leur déclarer."""
+    settings = Settings.from_env(os.environ)
+    failures = run(_failures(settings)) if check else {}
+    told = [
+        {
+            "name": one.name,
+            "label": one.label,
+            "issuer": one.issuer,
+            "roles": sorted(one.roles),
+            "acr_accepted": list(one.acr_accepted),
+            **({"failure": failures[one.name]} if check else {}),
+        }
+        for one in settings.identity_providers
+    ]
+
+    def render(console: Console) -> None:
+        lines = [f"Adresse de retour : {settings.public_url}{CALLBACK}"]
+        for one in settings.identity_providers:
+            lines.append(f"{one.name} : {one.label}, {one.issuer} ; rôles : {', '.join(sorted(one.roles))}")
+            if check:
+                failure = failures[one.name]
+                lines.append("  répond" if failure is None else f"  ne répond pas comme il faut : {failure}")
+        if not told:
+            lines.append("Aucun fournisseur d'identité n'est réglé (SONS_OIDC).")
+        for line in lines:
+            console.print(line, markup=False, soft_wrap=True)
+
+    emit({"callback": f"{settings.public_url}{CALLBACK}", "providers": told}, as_json, render)
+    return REFUSED if any(failures.values()) else YES
+
+
+async def _failures(settings: Settings) -> dict[str, str | None]:
+    from sons_tracker.delivery.openid import OpenIdClient
+
+    client = OpenIdClient(settings.public_url)
+    try:
+        return {one.name: await client.what_fails(one) for one in settings.identity_providers}
+    finally:
+        await client.aclose()
 
 
 def _ask(words: str, *, hidden: bool) -> str:

@@ -29,7 +29,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
 from sons_tracker.errors import ErrorCode, SonsError
-from sons_tracker.identity_providers import IdentityProvider
+from sons_tracker.identity_providers import CALLBACK, IdentityProvider
 from sons_tracker.operations.session_proofs import Identified, Visit
 from sons_tracker.rules.identifiers import parse_juridique
 
@@ -63,7 +63,7 @@ class OpenIdClient:
     """The providers of one instance, and what is remembered of each."""
 
     def __init__(self, public_url: str, transport: httpx.AsyncBaseTransport | None = None) -> None:
-        self.callback = f"{public_url}/api/v1/session/oidc/callback"
+        self.callback = public_url + CALLBACK
         self._http = httpx.AsyncClient(
             transport=transport, trust_env=False, follow_redirects=False, timeout=httpx.Timeout(TOTAL_SECONDS)
         )
@@ -73,6 +73,18 @@ class OpenIdClient:
     async def aclose(self) -> None:
         """Closes the connections."""
         await self._http.aclose()
+
+    async def what_fails(self, provider: IdentityProvider) -> str | None:
+        """What keeps the metadata and the keys of the provider from being believed, in the words of the
+        machine; None: nothing."""
+        try:
+            async with _reached(provider):
+                await self._look_up(provider)
+        except SonsError as error:
+            return repr(error.__cause__)[:200]
+        except _UnfitError as error:
+            return str(error)[:200]
+        return None
 
     async def address(self, provider: IdentityProvider, visit: Visit) -> str:
         """Where the browser goes to be authenticated.
@@ -207,7 +219,7 @@ class OpenIdClient:
             raise _UnfitError("the authentication is too old")
         if provider.acr_accepted and claims.get("acr") not in provider.acr_accepted:
             raise _UnfitError("the level of authentication is not one that is taken")
-        return claims
+        return dict(claims)
 
     async def _user_info(
         self, metadata: Mapping[str, Any], access_token: str, subject: str

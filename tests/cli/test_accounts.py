@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -47,3 +48,30 @@ def test_an_address_that_is_none_is_malformed() -> None:
     done = subprocess.run([*COMMAND, *words], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, "")
     assert "« personne »" in done.stderr
+
+
+def test_the_providers_of_identity_are_shown_and_checked() -> None:
+    given = {
+        "SONS_OIDC": "psc",
+        "SONS_OIDC_PSC_PRESET": "pro-sante-connect",
+        "SONS_OIDC_PSC_ISSUER": "https://127.0.0.1:9/realms/personne",
+        "SONS_OIDC_PSC_CLIENT_ID": "sons-tracker",
+        "SONS_OIDC_PSC_CLIENT_SECRET": "un-secret-que-rien-ne-montre",
+        "SONS_PUBLIC_URL": "https://sons.sante.fr/",
+    }
+    environ = {**os.environ, **given}
+    shown = subprocess.run(
+        [*COMMAND, "providers", "--json"], capture_output=True, text=True, check=False, env=environ
+    )
+    assert shown.returncode == 0, shown.stderr
+    told = json.loads(shown.stdout)
+    assert told["callback"] == "https://sons.sante.fr/api/v1/session/oidc/callback"
+    assert [(one["name"], one["roles"], one["acr_accepted"]) for one in told["providers"]] == [
+        ("psc", ["og"], ["eidas1", "eidas2", "eidas3"])
+    ]
+    checked = subprocess.run(
+        [*COMMAND, "providers", "--check"], capture_output=True, text=True, check=False, env=environ
+    )
+    assert checked.returncode == 1
+    assert "ne répond pas comme il faut" in checked.stdout
+    assert given["SONS_OIDC_PSC_CLIENT_SECRET"] not in shown.stdout + checked.stdout + checked.stderr

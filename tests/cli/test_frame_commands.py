@@ -242,6 +242,7 @@ COMMANDS = (
     ("solutions", "import"),
     ("account",),
     ("account", "admin"),
+    ("account", "providers"),
     ("account", "activate"),
     ("person",),
     ("person", "export"),
