@@ -1,4 +1,4 @@
-"""Time stamps of the journal's heads (RFC 3161), and who of an agency is sent a head."""
+"""Time stamps of the journal's heads (RFC 3161), who of an agency is sent a head, one index less."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 
@@ -63,8 +63,14 @@ set local role sons_owner;
 """
 
 
+LIGHTER = """
+-- nothing asks the journal by organisation, and each act paid for it
+drop index sons.journal_organisation;
+"""
+
+
 async def _run() -> None:
-    await DB.run_script("\n".join((STAMPS, HEADS)))
+    await DB.run_script("\n".join((STAMPS, HEADS, LIGHTER)))
 
 
 async def forwards() -> MigrationManager:

@@ -61,16 +61,20 @@ SAID = "said"
 # What else a row may hold as text: identifiers, codes, dates, digests. An address is none of them.
 _PLAIN = re.compile(r"[^\s@]{0,128}")
 _SALT_BYTES = 32
-_COLUMNS = (
-    "insert into journal (at, person_id, organisation_id, role, token_id, auth_level,"
-    " action, object_kind, object_id, facts)"
-    " select e.at, $1, $2, $3, $4, $5, e.action, e.kind, e.object_id, e.facts"
+_INTO = (
+    "insert into journal (person_id, organisation_id, role, token_id, auth_level,"
+    " at, action, object_kind, object_id, facts)"
+)
+# Most acts write one row without a text: a fifth cheaper than the general statement.
+_ONE = f"{_INTO} values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
+_MANY = (
+    f"{_INTO} select $1, $2, $3, $4, $5, e.at, e.action, e.kind, e.object_id, e.facts"  # noqa: S608 # nosec B608
     " from unnest($6::timestamptz[], $7::text[], $8::text[], $9::text[], $10::jsonb[])"
     " with ordinality as e (at, action, kind, object_id, facts, place) order by e.place"
 )
 # A digest is drawn with its salt, so it says which row it stands in.
 _WITH_TEXTS = (
-    f"with written as ({_COLUMNS} returning id, facts)"  # noqa: S608 # nosec B608 # constants
+    f"with written as ({_MANY} returning id, facts)"  # noqa: S608 # nosec B608 # constants
     " insert into journal_text (journal_id, field, person_id, organisation_id, digest, salt, text)"
     " select w.id, t.field, $1, $2, t.digest, t.salt, t.text"
     " from unnest($11::text[], $12::bytea[], $13::bytea[], $14::text[]) as t (field, digest, salt, text)"
@@ -121,12 +125,13 @@ async def record_all(con: asyncpg.Connection, actor: Author, entries: Sequence[E
         raise ValueError("the business instant must say its offset")
     texts: list[Text] = []
     facts = [_kept(dict(entry.facts), (), texts) for entry in entries]
+    author = (actor.person_id, actor.organisation_id, actor.role, actor.token_id, actor.auth_level)
+    if len(entries) == 1 and not texts:
+        (one,) = entries
+        await con.execute(_ONE, *author, one.at, one.action, one.object_kind, one.object_id, facts[0])
+        return
     rows = (
-        actor.person_id,
-        actor.organisation_id,
-        actor.role,
-        actor.token_id,
-        actor.auth_level,
+        *author,
         [entry.at for entry in entries],
         [entry.action for entry in entries],
         [entry.object_kind for entry in entries],
@@ -134,7 +139,7 @@ async def record_all(con: asyncpg.Connection, actor: Author, entries: Sequence[E
         facts,
     )
     if not texts:
-        await con.execute(_COLUMNS, *rows)
+        await con.execute(_MANY, *rows)
         return
     await con.execute(
         _WITH_TEXTS,
