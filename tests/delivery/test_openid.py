@@ -6,13 +6,21 @@ import asyncio
 import base64
 import hmac
 import json
+import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+import uvicorn
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from joserfc import jwt
@@ -349,3 +357,64 @@ async def test_whatever_the_provider_says_it_is_believed_or_refused(
 async def test_numbers_that_are_none_are_left_out(given: object) -> None:
     found = await identified(Odd(served={"information": {"SubjectRefPro": given}}))
     assert found.finess_juridiques == ()
+
+
+async def test_over_the_network_a_certificate_that_nobody_vouches_for_is_refused(tmp_path: Path) -> None:
+    """The whole exchange over TLS on loopback; the same provider is refused without its authority."""
+    certificate, key = _self_signed(tmp_path)
+    provider = Odd()
+    config = uvicorn.Config(
+        provider.app, port=0, ssl_certfile=certificate, ssl_keyfile=key, log_level="critical", lifespan="off"
+    )
+    server = uvicorn.Server(config)
+    running = asyncio.create_task(server.serve())
+    try:
+        while not server.started:  # noqa: ASYNC110 - the server has no event to wait for
+            await asyncio.sleep(0.01)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        provider.issuer = f"https://localhost:{port}/realms/sons"
+        trusted = replace(configured(), issuer=provider.issuer)
+        stranger = OpenIdClient(SERVICE)
+        with pytest.raises(SonsError) as caught:
+            await stranger.address(trusted, VISIT)
+        assert caught.value.code is ErrorCode.UNAVAILABLE
+        await stranger.aclose()
+        context = ssl.create_default_context(cafile=certificate)
+        client = OpenIdClient(SERVICE, httpx.AsyncHTTPTransport(verify=context))
+        async with httpx.AsyncClient(verify=context) as browser:
+            sent = await browser.get(await client.address(trusted, VISIT))
+        query = query_of(sent.headers["location"])
+        found = await client.identify(trusted, VISIT, query["code"], query["iss"])
+        assert (found.subject, found.issuer) == ("directrice-1", provider.issuer)
+        await client.aclose()
+    finally:
+        server.should_exit = True
+        await running
+
+
+def _self_signed(folder: Path) -> tuple[str, str]:
+    secret = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(secret.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(secret, hashes.SHA256())
+    )
+    certificate, key = folder / "certificat.pem", folder / "cle.pem"
+    certificate.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    key.write_bytes(
+        secret.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    return str(certificate), str(key)
