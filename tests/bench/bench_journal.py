@@ -1,12 +1,13 @@
 """Sixteen writers without the journal, with it, and with the sequencer sealing behind them.
 
-`python -m tests.bench.bench_journal`: each round plays a burst in the three ways, in an order drawn
-anew: (a) deposits of orders of 10 ESSMS through the operation; (b) the smallest act of a party that can
-be: its key, one row, its answer. Without the journal, `record_all` does nothing. The sequencer is a
-process of its own that seals ten times a second, where the scheduler's does so every fifteen seconds.
-Prints medians, spreads, and the median over the rounds of the ratio to the same round without a journal;
-with `--assert` it exits 1 when a deposit with journal and sequencer is more than 20 % slower. Then seals
-a long journal, exports it and verifies the file: rows a second, memory.
+`python -m tests.bench.bench_journal`: each round plays a burst in the four ways, in an order drawn anew:
+(a) deposits of orders of 10 ESSMS through the operation; (b) the smallest act of a party that can be: its
+key, one row, its answer. Without the journal, `record_all` does nothing. The sequencer is a process of
+its own. As the scheduler's, it seals every fifteen seconds: in a burst, once, all that was written since
+it last did, which is what at least one burst writes. Under stress it seals ten times a second. Prints
+medians, spreads, and the median over the rounds of the ratio to the same round without a journal; with
+`--assert` it exits 1 when either act, with the journal and the scheduler's sequencer, is more than 20 %
+slower. Then seals a long journal, exports it and verifies the file: rows a second, memory.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ from sons_tracker.operations import sealing
 from sons_tracker.operations.actors import LOCAL_ADMIN, Actor
 from sons_tracker.operations.acts import perform
 from sons_tracker.operations.idempotency import Answer, Key
+from sons_tracker.scheduler import TICK_SECONDS
 from sons_tracker.settings import Settings
 from tests import factories_orders as make
 from tests.bench.bench_orders import Supply, by_operation
@@ -46,7 +48,8 @@ from tests.factories import AT, an_account
 SEED = 20230301
 WRITERS = 16
 SLOWEST = 1.20
-WITHOUT, WITH, SEALED = "sans journal", "avec journal", "et scellement"
+WITHOUT, WITH, SEALED, STRESS = "sans journal", "avec journal", "et scellement", "à 10 par s"
+EVERY = {SEALED: TICK_SECONDS, STRESS: 0.1}
 _SEQUENCER = """
 import asyncio, sys
 from sons_tracker.db import engine
@@ -56,7 +59,7 @@ async def main():
     print("started", flush=True)
     while True:
         await seal_all()
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(float(sys.argv[3]))
 asyncio.run(main())
 """
 _LONG = """
@@ -83,10 +86,10 @@ def no_journal() -> Iterator[None]:
 
 
 @asynccontextmanager
-async def sequencer(database: OpenDatabase) -> AsyncIterator[None]:
-    """Another process seals until leaving."""
+async def sequencer(database: OpenDatabase, seconds: float) -> AsyncIterator[None]:
+    """Another process seals at once, then every so many seconds, until leaving."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", _SEQUENCER, database.app_dsn, database.app_role or ""),
+        *(sys.executable, "-c", _SEQUENCER, database.app_dsn, database.app_role or "", str(seconds)),
         stdout=asyncio.subprocess.PIPE,
     )
     assert process.stdout is not None
@@ -113,7 +116,7 @@ async def burst(act: Act, times: int) -> float:
 
 async def compare(database: OpenDatabase, act: Act, times: int, rounds: int) -> dict[str, list[float]]:
     """Milliseconds per act, way by way."""
-    taken: dict[str, list[float]] = {WITHOUT: [], WITH: [], SEALED: []}
+    taken: dict[str, list[float]] = {WITHOUT: [], WITH: [], SEALED: [], STRESS: []}
     draw = random.Random(SEED)
     for number in range(rounds + 1):
         for way in draw.sample(sorted(taken), len(taken)):
@@ -123,7 +126,7 @@ async def compare(database: OpenDatabase, act: Act, times: int, rounds: int) -> 
             elif way == WITH:
                 ms = await burst(act, times)
             else:
-                async with sequencer(database):
+                async with sequencer(database, EVERY[way]):
                     ms = await burst(act, times)
             if number:  # plans and caches are warm
                 taken[way].append(ms)
@@ -131,14 +134,18 @@ async def compare(database: OpenDatabase, act: Act, times: int, rounds: int) -> 
 
 
 def report(name: str, taken: dict[str, list[float]]) -> float:
-    """Prints a table; returns how many times slower the whole is than without a journal."""
-    base = statistics.median(taken[WITHOUT])
+    """Prints a table; returns how many times slower it is with the scheduler's sequencer than without a
+    journal, in the same round."""
+    ratios = {
+        way: statistics.median(one / base for one, base in zip(ms, taken[WITHOUT], strict=True))
+        for way, ms in taken.items()
+    }
     for way, ms in taken.items():
         middle = statistics.median(ms)
         print(
-            f"  {name:<12} {way:<14} {middle:8.2f} ms  {min(ms):8.2f} – {max(ms):8.2f}  × {middle / base:.3f}"
+            f"  {name:<12} {way:<14} {middle:8.2f} ms  {min(ms):8.2f} – {max(ms):8.2f}  × {ratios[way]:.3f}"
         )
-    return statistics.median(taken[SEALED]) / base
+    return ratios[SEALED]
 
 
 def small_act(actor: Actor) -> Act:
@@ -196,8 +203,8 @@ def _peak() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
 
 
-async def measure(rounds: int, times: int, rows: int) -> float:
-    """The whole run; returns the ratio of the deposits."""
+async def measure(rounds: int, times: int, rows: int) -> tuple[float, float]:
+    """The whole run; returns the ratios of the deposits and of the smallest act."""
     home = make_home()
     settings = Settings.from_env({"SONS_HOME": str(home), "SONS_PG_BIN": os.environ.get("SONS_PG_BIN", "")})
     async with open_database(settings, server_settings={"max_connections": "100"}) as database:
@@ -207,19 +214,20 @@ async def measure(rounds: int, times: int, rows: int) -> float:
         await make.prepare_instance()
         solution = await make.a_solution(owner)
         supply = Supply(owner, await an_account("editor", siren=solution.editor_siren), solution)
-        await supply.fill(10, 3 * (rounds + 1) * times)
+        await supply.fill(10, 4 * (rounds + 1) * times)
         await owner.execute("analyze")
         print(f"graine {SEED}, {rounds} tours, {WRITERS} rédacteurs, Python {platform.python_version()}")
         print(await owner.fetchval("select version()"))
         deposit = by_operation(settings, supply)
         taken = await compare(database, lambda: deposit(supply.take(10)), times, rounds)
         ratio = report("dépôt", taken)
-        report("moindre acte", await compare(database, small_act(supply.editor.actor), 10 * times, rounds))
+        small = await compare(database, small_act(supply.editor.actor), 10 * times, rounds)
+        ratios = ratio, report("moindre acte", small)
         await owner.close()
         await long_journal(database, rows, home)
         await engine.stop()
     shutil.rmtree(home)
-    return ratio
+    return ratios
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -230,10 +238,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--rows", type=int, default=200_000)
     parser.add_argument("--assert", dest="check", action="store_true")
     given = parser.parse_args(arguments)
-    ratio = asyncio.run(measure(given.rounds, given.times, given.rows))
-    met = "tenu" if ratio <= SLOWEST else "manqué"
-    print(f"But : au plus {SLOWEST:g} fois le temps sans journal ; mesuré {ratio:.3f} : {met}.")
-    return 1 if given.check and ratio > SLOWEST else 0
+    ratios = asyncio.run(measure(given.rounds, given.times, given.rows))
+    met = "tenu" if max(ratios) <= SLOWEST else "manqué"
+    told = "dépôt {:.3f}, moindre acte {:.3f}".format(*ratios)
+    print(f"But : au plus {SLOWEST:g} fois le temps sans journal ; mesuré : {told} : {met}.")
+    return 1 if given.check and max(ratios) > SLOWEST else 0
 
 
 if __name__ == "__main__":
