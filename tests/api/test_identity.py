@@ -76,8 +76,15 @@ async def test_a_director_comes_in_through_the_provider_and_acts_for_her_og_alon
     refused = await page.act("POST", f"/api/v1/orders/{foreign.order_id}/va/signature", a_signature(not_hers))
     assert refused.status_code == 404
     signed = await page.act("POST", f"/api/v1/orders/{order.order_id}/va/signature", a_signature(shown))
-    assert signed.status_code == 200, signed.text
+    assert signed.status_code == 201, signed.text
     assert signed.json()["signature"]["kind"] == "psc"
+
+    seen = f"/api/v1/orders/{order.order_id}/va"
+    proof = signed.json()["signature"]["evidence"]
+    assert (proof["subject"], proof["finess_check"]) == ("directrice-og", "matches")
+    for who, shown_to in ((order.reviewer, True), (order.editor, False)):
+        told = (await scene.http.get(seen, headers=who.headers)).json()["signature"]["evidence"]
+        assert (told == proof) is shown_to, told
 
     # the next day she comes back: the provider is enough, and another OG's orders are still not hers
     again = scene.browser()
