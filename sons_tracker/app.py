@@ -12,6 +12,7 @@ from litestar.handlers import HTTPRouteHandler
 
 from sons_tracker import logs, scheduler
 from sons_tracker.api import (
+    accounts,
     alerts,
     amendments,
     audits,
@@ -99,6 +100,7 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     *samples.HANDLERS,
     *clock.HANDLERS,
     *sessions.HANDLERS,
+    *accounts.HANDLERS,
     *identity.HANDLERS,
     *members.HANDLERS,
     *delegations.HANDLERS,

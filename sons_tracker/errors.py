@@ -258,18 +258,25 @@ class Fault:
 class SonsError(Exception):
     """An error of the closed list.
 
-    `detail` is one French sentence about this occurrence; `faults` lists every defect at once; `remedy`
-    replaces the general remedy of the code when this occurrence has a better one.
+    `detail` is one French sentence about this occurrence; `faults` lists every defect at once; `remedy` and
+    `retry_after` replace those of the code when this occurrence has better ones.
     """
 
     def __init__(
-        self, code: ErrorCode, detail: str, faults: tuple[Fault, ...] = (), *, remedy: str | None = None
+        self,
+        code: ErrorCode,
+        detail: str,
+        faults: tuple[Fault, ...] = (),
+        *,
+        remedy: str | None = None,
+        retry_after: int | None = None,
     ) -> None:
         super().__init__(detail)
         self.code = code
         self.detail = detail
         self.faults = faults
         self.remedy = code.value.remedy if remedy is None else remedy
+        self.retry_after = code.value.retry_after if retry_after is None else retry_after
 
     @property
     def kind(self) -> ErrorKind:

@@ -37,6 +37,8 @@ class Retention:
     """After a token expired or was revoked."""
     sessions: timedelta
     """After a session expired or was closed."""
+    invitations: timedelta
+    """After an invitation served, was taken back or expired, and after a letter to one person left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,7 @@ _DAYS = {
     "SONS_KEEP_IDEMPOTENCY_DAYS": (30, 366),
     "SONS_KEEP_TOKENS_DAYS": (365, 3660),
     "SONS_KEEP_SESSIONS_DAYS": (90, 366),
+    "SONS_KEEP_INVITATIONS_DAYS": (90, 366),
 }
 
 
@@ -82,6 +85,7 @@ def read(given: Mapping[str, str], faults: list[Fault], *, real: bool) -> Safegu
             idempotency=days["SONS_KEEP_IDEMPOTENCY_DAYS"],
             tokens=days["SONS_KEEP_TOKENS_DAYS"],
             sessions=days["SONS_KEEP_SESSIONS_DAYS"],
+            invitations=days["SONS_KEEP_INVITATIONS_DAYS"],
         ),
     )
 

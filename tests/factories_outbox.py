@@ -16,6 +16,7 @@ from sons_tracker.operations.actors import SCHEDULER, Actor
 from sons_tracker.operations.acts import Refused
 from sons_tracker.operations.idempotency import Answer, Key
 from sons_tracker.operations.outbox import announce
+from sons_tracker.operations.proofs import Door
 from sons_tracker.settings import Settings
 from tests.factories import AT
 
@@ -35,6 +36,10 @@ def sending(settings: Settings, **changes: Any) -> Settings:
     return replace(settings, webhooks_on_loopback=True, **changes)
 
 
+DOOR = Door.of(Settings.from_env({}))
+"""The door of a sandbox, which has a key that everyone knows."""
+
+
 @dataclass(frozen=True, slots=True)
 class AWebhook:
     """A webhook that was registered, with its secret."""
@@ -45,7 +50,7 @@ class AWebhook:
 
 async def a_webhook(actor: Actor, url: str, *events: str) -> AWebhook:
     """Registers an address, for every event by default."""
-    shown = await webhooks.register(actor, AT, a_key(), url, events or ("*",), kept, loopback=True)
+    shown = await webhooks.register(actor, AT, a_key(), url, events or ("*",), kept, door=DOOR, loopback=True)
     assert shown.answer.status == 200, shown.answer.body
     assert shown.secret is not None
     return AWebhook(UUID(msgspec.json.decode(shown.answer.body)["id"]), shown.secret)

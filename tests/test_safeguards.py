@@ -56,7 +56,10 @@ def test_a_real_instance_that_is_well_set_starts() -> None:
     assert settings.safeguards.rate_account == Rate(600, 60)
     assert settings.safeguards.rate_address == Rate(120, 60)
     assert settings.safeguards.retention == Retention(
-        idempotency=timedelta(days=30), tokens=timedelta(days=365), sessions=timedelta(days=90)
+        idempotency=timedelta(days=30),
+        tokens=timedelta(days=365),
+        sessions=timedelta(days=90),
+        invitations=timedelta(days=90),
     )
 
 

@@ -21,6 +21,7 @@ from litestar.params import FromPath
 from sons_tracker.api import rate_limits
 from sons_tracker.api.acts import ACT_ERRORS, KEY_HEADER, act_key, as_response, parse_id, refusal
 from sons_tracker.api.contract import Answer, Contract, may, public
+from sons_tracker.api.rate_limits import client_address
 from sons_tracker.api.schemas.accounts import DoneOut
 from sons_tracker.api.schemas.identity import (
     IdentitiesOut,
@@ -33,7 +34,7 @@ from sons_tracker.api.schemas.identity import (
     provider_out,
 )
 from sons_tracker.api.security import Caller, door_of, session_secret
-from sons_tracker.api.sessions import client_address, session_cookie
+from sons_tracker.api.sessions import session_cookie
 from sons_tracker.api.strict import decode, read_query
 from sons_tracker.errors import ErrorCode, Fault, SonsError
 from sons_tracker.identity_providers import CALLBACK, IdentityProvider

@@ -141,9 +141,11 @@ async def list_invitations(actor: Caller) -> InvitationsOut:
         may("invitation.make"),
         "Inviter une personne",
         tag=_TAG,
-        description="Vaut sept jours, une fois. Le secret n'est que dans cette réponse : le remettre à la"
-        " personne. Un éditeur, un distributeur, un OG ou une ARS invite chez soi, dans son rôle ; un"
-        " administrateur, partout, et rouvre par « reset » un compte dont le mot de passe est perdu.",
+        description="Vaut sept jours, une fois. Par défaut (« hand »), le secret n'est que dans cette"
+        " réponse : le remettre à la personne. Avec « email », il est écrit à la personne seule, si"
+        " l'instance envoie du courrier. Un éditeur, un distributeur, un OG ou une ARS invite chez soi, dans"
+        " son rôle ; un administrateur, partout, et rouvre par « reset » un compte dont le mot de passe est"
+        " perdu.",
         headers=KEY_HEADER,
         body=InvitationIn,
         answers={201: Answer("L'invitation et son secret.", InvitationOut)},
@@ -165,8 +167,10 @@ async def invite(request: Request[Any, Any, Any], actor: Caller) -> Response[byt
     """Invites a person."""
     key = await act_key(request, f"POST {_INVITATIONS}")
     body = await decode(request, InvitationIn)
-    asked = Asked(body.email, _organisation(body.organisation_id), body.role, body.kind, body.responsible)
-    shown = await invitations.invite(actor, asked, await clock.now(), key, _created)
+    organisation_id, by_email = _organisation(body.organisation_id), body.deliver == "email"
+    asked = Asked(body.email, organisation_id, body.role, body.kind, body.responsible, by_email)
+    mails = request.app.state.settings.smtp_url is not None
+    shown = await invitations.invite(actor, asked, await clock.now(), key, _created, mails=mails)
     return as_response(with_secret(shown, "secret"))
 
 
@@ -222,7 +226,8 @@ async def accept(request: Request[Any, Any, Any]) -> EnrolmentOut:
         public("invitation.accept"),
         "Accepter une invitation : confirmer le second facteur",
         tag=_TAG,
-        description="Un premier code ouvre le compte et fait entrer la personne dans l'organisation.",
+        description="Un premier code ouvre le compte et fait entrer la personne dans l'organisation. Sans"
+        " « Idempotency-Key » : qui demande n'est pas encore connu, et l'invitation ne sert qu'une fois.",
         body=ConfirmationIn,
         answers={200: Answer("Le compte est ouvert.", DoneOut)},
         errors=_PUBLIC_ERRORS,

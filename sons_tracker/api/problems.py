@@ -86,8 +86,8 @@ def problem_response(
     """The answer that tells `error`. `extra` adds members (verdicts, id of the kept refusal…)."""
     kind = error.kind
     sent = dict(headers or {})
-    if kind.retry_after is not None:
-        sent.setdefault("retry-after", str(kind.retry_after))
+    if error.retry_after is not None:
+        sent.setdefault("retry-after", str(error.retry_after))
     if error.code is ErrorCode.UNAUTHENTICATED:
         sent.setdefault("www-authenticate", "Bearer")
     content = msgspec.json.encode(members(error, instance=instance) | dict(extra or {}))

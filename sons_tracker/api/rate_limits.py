@@ -31,8 +31,7 @@ async def charge(connection: ASGIConnection[Any, Any, Any, Any], actor: Actor = 
     if account is not None and limits.rate_account is not None:
         spent = await rates.spend("account", account, limits.rate_account)
     elif account is None and limits.rate_address is not None:
-        host = connection.client.host if connection.client else None
-        spent = await rates.spend("address", rates.address_of(host), limits.rate_address)
+        spent = await rates.spend("address", client_address(connection), limits.rate_address)
     else:
         return
     scope[_KEY] = spent
@@ -41,7 +40,14 @@ async def charge(connection: ASGIConnection[Any, Any, Any, Any], actor: Actor = 
         raise SonsError(
             ErrorCode.TOO_MANY_REQUESTS,
             f"Trop de demandes viennent de {whose} : la prochaine sera admise dans {spent.retry_after} s.",
+            retry_after=spent.retry_after,
         )
+
+
+def client_address(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
+    """Where a request comes from, as it is counted: here and at the sign-in. The server has put the client's
+    address in place of a proxy's, when the settings name the proxy."""
+    return rates.address_of(connection.client.host if connection.client else None)
 
 
 def add_headers(headers: MutableScopeHeaders, scope: Scope) -> None:
@@ -52,5 +58,3 @@ def add_headers(headers: MutableScopeHeaders, scope: Scope) -> None:
     headers["ratelimit-limit"] = str(spent.limit)
     headers["ratelimit-remaining"] = str(spent.remaining)
     headers["ratelimit-reset"] = str(spent.reset)
-    if not spent.granted:
-        headers["retry-after"] = str(spent.retry_after)

@@ -1,6 +1,7 @@
 """Sessions over HTTP: sign in, who am I, another role, list, revoke, sign out. A cookie carries the session.
 
-These acts take no `Idempotency-Key`: a session that is replayed would be a session that is known twice.
+These acts take no `Idempotency-Key`: a session that is replayed would be a session that is known twice, and
+what ends one is the same done twice.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from litestar.params import FromPath
 
 from sons_tracker.api.acts import parse_id
 from sons_tracker.api.contract import Answer, Contract, may, public
+from sons_tracker.api.rate_limits import client_address
 from sons_tracker.api.schemas.accounts import (
     CurrentOut,
     OpenedOut,
@@ -47,7 +49,8 @@ _UNKNOWN = "Aucune session ouverte ne porte cet identifiant."
         description="Adresse, mot de passe et code du second facteur. La session est un cookie"
         " « __Host-sons » ; elle cesse après trente minutes d'inaction ou douze heures (réglables). Chaque"
         " écriture faite avec le cookie porte « X-CSRF-Token ». Quoi qui ne convienne pas, la réponse est la"
-        " même ; dix essais par compte et par adresse en un quart d'heure. Sans « Idempotency-Key ».",
+        " même ; dix essais par compte et par adresse en un quart d'heure, puis « Retry-After » dit"
+        " l'attente. Sans « Idempotency-Key » : une session rejouée serait connue deux fois.",
         body=SignInIn,
         answers={201: Answer("La session, dont le secret est dans le cookie.", OpenedOut)},
         errors=(ErrorCode.UNAUTHENTICATED, ErrorCode.TOO_MANY_REQUESTS, ErrorCode.UNAVAILABLE),
@@ -59,9 +62,8 @@ async def sign_in(request: Request[Any, Any, Any]) -> Response[OpenedOut]:
     wanted = None if body.organisation_id is None else parse_id(body.organisation_id, _UNKNOWN)
     asked = SignIn(body.email, body.password, body.code, wanted, body.role)
     door = door_of(request)
-    return _with_cookie(
-        await sessions.sign_in(asked, client_address(request), door, await clock.now()), door, 201
-    )
+    opened = await sessions.sign_in(asked, client_address(request), door, await clock.now())
+    return _with_cookie(opened, door, 201)
 
 
 @get(
@@ -96,7 +98,8 @@ async def current(request: Request[Any, Any, Any], actor: Caller) -> CurrentOut:
         "Prendre un autre de ses rôles",
         tag=_TAG,
         description="La session reçoit un nouveau secret et garde son heure de fin ; l'ancien cookie ne vaut"
-        " plus rien. Réservé aux sessions : un jeton a le rôle qu'il a. Sans « Idempotency-Key ».",
+        " plus rien. Réservé aux sessions : un jeton a le rôle qu'il a. Sans « Idempotency-Key » : une"
+        " session rejouée serait connue deux fois.",
         body=RoleIn,
         answers={200: Answer("La session dans l'autre rôle.", OpenedOut)},
         errors=(ErrorCode.NOT_FOUND,),
@@ -120,7 +123,8 @@ async def change_role(request: Request[Any, Any, Any], actor: Caller) -> Respons
         may("session.close"),
         "Se déconnecter",
         tag=_TAG,
-        description="La session cesse aussitôt, et le cookie est effacé. Réservé aux sessions.",
+        description="La session cesse aussitôt, et le cookie est effacé. Réservé aux sessions. Sans"
+        " « Idempotency-Key » : une session close ne se clôt pas deux fois.",
         answers={204: Answer("La session est close.")},
         errors=(ErrorCode.NOT_FOUND,),
     ).opt,
@@ -153,7 +157,8 @@ async def list_sessions(actor: Caller) -> SessionsOut:
         may("session.close"),
         "Clore une de ses sessions",
         tag=_TAG,
-        description="Elle ne vaut plus rien dès la demande suivante. Close deux fois : 404.",
+        description="Elle ne vaut plus rien dès la demande suivante. Sans « Idempotency-Key » : close deux"
+        " fois, la seconde réponse est 404 et rien d'autre ne change.",
         path={"session_id": "Identifiant de la session."},
         answers={204: Answer("La session est close.")},
     ).opt,
@@ -176,11 +181,6 @@ def session_cookie(opened: Opened, door: Door) -> Cookie:
 def _cookie(secret: str, seconds: int) -> Cookie:
     # The prefix obliges the browser: over TLS, for this host alone, for the whole of it.
     return Cookie(COOKIE, value=secret, max_age=seconds, path="/", secure=True, httponly=True, samesite="lax")
-
-
-def client_address(request: Request[Any, Any, Any]) -> str:
-    """Where the request comes from; empty when the server does not say."""
-    return "" if request.client is None else request.client.host
 
 
 def _text(identifier: UUID | None) -> str | None:

@@ -26,7 +26,7 @@ from sons_tracker.api.schemas.outbox import (
     replay_request,
     webhook_out,
 )
-from sons_tracker.api.security import Caller
+from sons_tracker.api.security import Caller, door_of
 from sons_tracker.api.strict import decode, read_query
 from sons_tracker.errors import ErrorCode
 from sons_tracker.operations import clock, replays, webhooks
@@ -99,6 +99,7 @@ async def register(request: Request[Any, Any, Any], actor: Caller) -> Response[b
         body.url,
         tuple(body.events),
         render_created,
+        door=door_of(request),
         loopback=settings.webhooks_on_loopback,
     )
     return as_response(with_secret(shown, "secret"))
@@ -162,7 +163,8 @@ async def rotate(
     key = await act_key(request, f"POST {_ALL}/{{webhook_id}}/rotate")
     overlap = timedelta(hours=(await decode(request, RotationIn)).overlap_hours)
     wanted = parse_id(webhook_id, _UNKNOWN)
-    shown = await webhooks.rotate(actor, await clock.now(), key, wanted, overlap, render_done)
+    door = door_of(request)
+    shown = await webhooks.rotate(actor, await clock.now(), key, wanted, overlap, render_done, door=door)
     return as_response(with_secret(shown, "secret"))
 
 

@@ -35,6 +35,7 @@ from sons_tracker.cli import (
     rights,
     samples,
     serve,
+    sessions,
     soldes,
     suppliers,
     tariff,
@@ -63,6 +64,7 @@ app.add_typer(finess.app, name="finess")
 app.add_typer(registers.grants, name="grants")
 app.add_typer(registers.solutions, name="solutions")
 app.add_typer(accounts.app, name="account")
+app.add_typer(sessions.app, name="session")
 app.add_typer(tokens.app, name="token")
 app.add_typer(privacy.app, name="person")
 app.command("simulate")(orders.simulate)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -14,6 +14,9 @@ from sons_tracker.cli.french import Cli
 from sons_tracker.errors import ErrorCode, SonsError
 from sons_tracker.identity_providers import CALLBACK
 from sons_tracker.settings import Settings
+
+if TYPE_CHECKING:
+    from sons_tracker.operations.seals import Resealed
 
 app = Cli(help="Comptes locaux : mot de passe et second facteur.")
 
@@ -124,6 +127,32 @@ async def _failures(settings: Settings) -> dict[str, str | None]:
         return {one.name: await client.what_fails(one) for one in settings.identity_providers}
     finally:
         await client.aclose()
+
+
+@app.command()
+def reseal(as_json: Json = False) -> int:
+    """Scelle par la clé la plus récente les secrets des webhooks et les seconds facteurs.
+
+    À faire après avoir mis une clé devant les autres, avant de retirer l'ancienne.
+    """
+
+    async def work() -> Resealed:
+        from sons_tracker.operations import clock, seals
+        from sons_tracker.operations.proofs import Door
+
+        door = Door.of(Settings.from_env(os.environ))
+        async with instance():
+            return await seals.reseal(door, await clock.now())
+
+    done = run(work())
+
+    def render(console: Console) -> None:
+        console.print(f"Scellés à nouveau : {done.renewed} ; déjà par la clé la plus récente : {done.kept}.")
+        if done.lost:
+            console.print(f"Scellés par une clé qui n'est pas donnée : {done.lost}. La redonner en second.")
+
+    emit({"renewed": done.renewed, "kept": done.kept, "lost": done.lost}, as_json, render)
+    return REFUSED if done.lost else YES
 
 
 def _ask(words: str, *, hidden: bool) -> str:

@@ -47,12 +47,20 @@ def create(
     ] = None,
     scope: Annotated[
         list[str] | None,
-        typer.Option(metavar="PORTÉE", help="Portée, à répéter : read, write, read:orders… (sinon toutes)."),
+        typer.Option(metavar="PORTÉE", help="Portée, à répéter : read, write, read:orders…"),
     ] = None,
+    all_scopes: Annotated[
+        bool, typer.Option("--all-scopes", help="Toutes les portées : tout ce que permet le rôle.")
+    ] = False,
     days: Annotated[int, typer.Option(metavar="JOURS", parser=parse_count, help="Durée de validité.")] = 90,
     as_json: Json = False,
 ) -> None:
     """Crée un jeton pour une personne d'une organisation ; il n'est montré qu'une fois."""
+    if bool(scope) is all_scopes:
+        raise SonsError(
+            ErrorCode.MALFORMED_COMMAND,
+            "Dire ce que le jeton permettra : des portées par « --scope », ou « --all-scopes ».",
+        )
     chosen = kind or next(known for known, roles in ROLES_BY_KIND.items() if role in roles)
     number = None if finess_juridique is None else parse_finess(finess_juridique, "finess_juridique")
     checked = None if siren is None else _siren(siren)

@@ -48,9 +48,13 @@ def register(
     async def act(actor: Actor, at: datetime, name: Key) -> Answer:
         from sons_tracker.api.webhooks import render_created, with_secret
         from sons_tracker.operations import webhooks
+        from sons_tracker.operations.proofs import Door
 
-        loopback = Settings.from_env(os.environ).webhooks_on_loopback
-        shown = await webhooks.register(actor, at, name, url, events, render_created, loopback=loopback)
+        settings = Settings.from_env(os.environ)
+        door, loopback = Door.of(settings), settings.webhooks_on_loopback
+        shown = await webhooks.register(
+            actor, at, name, url, events, render_created, door=door, loopback=loopback
+        )
         return with_secret(shown, "secret")
 
     return perform("webhook register", (url, events), act, _show_secret, token, key, as_json)
@@ -96,11 +100,11 @@ def rotate(
     async def act(actor: Actor, at: datetime, name: Key) -> Answer:
         from sons_tracker.api.webhooks import render_done, with_secret
         from sons_tracker.operations import webhooks
+        from sons_tracker.operations.proofs import Door
 
-        hours = timedelta(hours=min(overlap, 100_000))
-        return with_secret(
-            await webhooks.rotate(actor, at, name, identifier(webhook), hours, render_done), "secret"
-        )
+        hours, door = timedelta(hours=min(overlap, 100_000)), Door.of(Settings.from_env(os.environ))
+        shown = await webhooks.rotate(actor, at, name, identifier(webhook), hours, render_done, door=door)
+        return with_secret(shown, "secret")
 
     return perform("webhook rotate", (webhook, overlap), act, _show_secret, token, key, as_json)
 

@@ -1,4 +1,4 @@
-"""One e-mail to one person."""
+"""One e-mail to one person: a notice, or a letter of its own."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from urllib.parse import unquote, urlsplit
 import aiosmtplib
 
 from sons_tracker.operations.deliveries import Job, Outcome
-from sons_tracker.operations.messages import Told, message
+from sons_tracker.operations.letters import Letter
+from sons_tracker.operations.messages import Message, Told, message
 from sons_tracker.settings import Settings
 
 TOTAL_SECONDS = 30.0
@@ -22,11 +23,27 @@ _PORTS = {"smtp": 587, "smtps": 465}
 
 
 async def send(settings: Settings, job: Job) -> Outcome:
-    """Hands the notice to the mail server; what the server refuses for good is not tried again."""
-    if settings.smtp_url is None or settings.mail_from is None or job.mailbox is None:
+    """Hands the notice to the mail server; what the server refuses for good is not tried again.
+
+    Its identifier is that of the event and the person: a second copy is recognised as one.
+    """
+    told = [Told(one.at, one.facts, one.event_id) for one in (job, *job.more)]
+    return await _send(settings, job.mailbox, message(job.event, told), f"{job.event_id}.{job.person_id}")
+
+
+async def send_letter(settings: Settings, letter: Letter) -> Outcome:
+    """Hands a letter of its own to the mail server. Each attempt has an identifier of its own: what an
+    invitation carries changes with each."""
+    if letter.text is None:
+        return Outcome("refused", None, letter.void)
+    return await _send(settings, letter.mailbox, letter.text, f"{letter.id}.{letter.attempt}")
+
+
+async def _send(settings: Settings, mailbox: str | None, text: Message, name: str) -> Outcome:
+    if settings.smtp_url is None or settings.mail_from is None or mailbox is None:
         return Outcome("unconfigured", None, "Aucun serveur de courrier n'est configuré.")
     try:
-        letter = compose(job, settings.mail_from, job.mailbox)
+        letter = compose(text, settings.mail_from, mailbox, name)
     except (ValueError, IndexError, MessageError):  # what the standard library raises on a malformed address
         return Outcome("refused", None, "L'adresse de cette personne est mal formée.")
     parts = urlsplit(settings.smtp_url)
@@ -53,20 +70,18 @@ async def send(settings: Settings, job: Job) -> Outcome:
     return Outcome("delivered", 250)
 
 
-def compose(job: Job, sender: str, mailbox: str) -> EmailMessage:
-    """The letter. Its identifier is that of the event and the person: a second copy is recognised as one.
+def compose(text: Message, sender: str, mailbox: str, name: str) -> EmailMessage:
+    """The letter, whose identifier begins by `name`.
 
     Raises:
         ValueError: a malformed address, or a header of more than one line.
     """
-    told = [Told(one.at, one.facts, one.event_id) for one in (job, *job.more)]
-    text = message(job.event, told)
     letter = EmailMessage(policy=WIRE)
     letter["From"] = Address(addr_spec=sender)
     letter["To"] = Address(addr_spec=mailbox)
     letter["Subject"] = text.subject
     letter["Date"] = datetime.now(UTC)
-    letter["Message-ID"] = f"<{job.event_id}.{job.person_id}@{sender.rpartition('@')[2]}>"
+    letter["Message-ID"] = f"<{name}@{sender.rpartition('@')[2]}>"
     letter["Auto-Submitted"] = "auto-generated"
     letter.set_content(text.body)
     letter["Content-Language"] = "fr"

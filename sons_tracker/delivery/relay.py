@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from uuid import UUID
@@ -20,9 +20,12 @@ from sons_tracker.db.engine import transaction
 from sons_tracker.db.migrate import schema_is_current
 from sons_tracker.delivery import http, mail
 from sons_tracker.errors import SonsError
-from sons_tracker.operations import deliveries
+from sons_tracker.operations import deliveries, letters, seals
+from sons_tracker.operations.clock import business_instant
 from sons_tracker.operations.deliveries import SENDER, Job, Outcome
+from sons_tracker.operations.letters import Letter
 from sons_tracker.operations.notices import shown
+from sons_tracker.operations.proofs import Door
 from sons_tracker.settings import Settings
 
 AT_ONCE = 8
@@ -68,10 +71,10 @@ def body_of(job: Job) -> bytes:
     return msgspec.json.encode({"type": job.event, "timestamp": job.at, "data": data})
 
 
-def headers_of(job: Job, body: bytes, now: datetime) -> dict[str, str]:
+def headers_of(job: Job, secrets: Sequence[str], body: bytes, now: datetime) -> dict[str, str]:
     """The headers of Standard Webhooks; one signature per secret that is valid now."""
     text = body.decode()
-    signatures = (Webhook(secret).sign(str(job.event_id), now, text) for secret in job.secrets)
+    signatures = (Webhook(secret).sign(str(job.event_id), now, text) for secret in secrets)
     return {
         "content-type": "application/json",
         "user-agent": "sons-tracker",
@@ -97,6 +100,13 @@ class _Relay:
     def stop(self) -> None:
         """Takes nothing more; `run` returns when what is under way has ended."""
         self._stopped.set()
+
+    async def reseal(self) -> None:
+        """Seals what is in clear or under a former key, before anything is signed."""
+        if self._settings.account_key is not None:
+            async with transaction(SENDER.context, read_only=True) as con:
+                at = await business_instant(con)
+            await seals.reseal(Door.of(self._settings), at)
 
     async def pause(self, seconds: float) -> None:
         """Waits, unless stopped meanwhile."""
@@ -132,6 +142,9 @@ class _Relay:
         while len(self._under_way) < AT_ONCE:
             held = Counter(endpoint for endpoint in self._under_way.values() if endpoint is not None)
             busy = [endpoint for endpoint, count in held.items() if count >= PER_ENDPOINT]
+            if (letter := await letters.claim()) is not None:
+                self._under_way[asyncio.create_task(self._write(letter))] = None
+                continue
             jobs = await deliveries.claim(1, busy)
             if not jobs:
                 return
@@ -145,21 +158,42 @@ class _Relay:
             # A defect of ours in one notice: the others leave all the same, and this one ends as dead.
             _log.exception("delivery %s could not be made", job.delivery_id)
             outcome = Outcome("failed", None, "Une erreur de ce service a empêché l'envoi.")
+        await self._conclude(job.delivery_id, outcome, deliveries.conclude(job, outcome), 1 + len(job.more))
+
+    async def _write(self, letter: Letter) -> None:
         try:
-            concluded = await deliveries.conclude(job, outcome)
+            outcome = await mail.send_letter(self._settings, letter)
+        except Exception as error:
+            # No trace: its lines may show the letter, and an invitation has its secret in it.
+            _log.error("letter %s could not be sent: %s", letter.id, type(error).__name__)
+            outcome = Outcome("failed", None, "Une erreur de ce service a empêché l'envoi.")
+        await self._conclude(letter.id, outcome, letters.conclude(letter, outcome), 1)
+
+    async def _conclude(
+        self, name: UUID | int, outcome: Outcome, concluding: Awaitable[bool], count: int
+    ) -> None:
+        try:
+            concluded = await concluding
         except _DATABASE_AWAY as error:
             # Sent or not, it is not known here: it leaves again when its lease ends.
-            _log.warning("delivery %s has no conclusion: %s", job.delivery_id, type(error).__name__)
+            _log.warning("delivery %s has no conclusion: %s", name, type(error).__name__)
             concluded = False
-        self._tally[outcome.verdict if concluded else "unknown"] += 1 + len(job.more)
+        self._tally[outcome.verdict if concluded else "unknown"] += count
 
     async def _send(self, transport: httpx.AsyncHTTPTransport, job: Job) -> Outcome:
         if job.void is not None:
             return Outcome("refused", None, job.void)
         if job.url is None:
             return await mail.send(self._settings, job)
+        if not job.sealed:
+            return Outcome("failed", None, "Aucun secret scellé ne signe pour ce webhook.")
+        try:
+            door = Door.of(self._settings)
+            secrets = [door.unseal(sealed) for sealed in job.sealed]
+        except SonsError as error:  # no key, or no longer the right one: its operator may give it back
+            return Outcome("failed", None, error.detail)
         body = body_of(job)
-        headers = headers_of(job, body, datetime.now(UTC))
+        headers = headers_of(job, secrets, body, datetime.now(UTC))
         return await http.post(
             transport, job.url, headers, body, loopback=self._settings.webhooks_on_loopback
         )
@@ -169,6 +203,7 @@ async def _forever(relay: _Relay) -> None:
     while not relay.stopped:
         try:
             if await _ready():
+                await relay.reseal()
                 await relay.run(until_idle=False)
         except _DATABASE_AWAY as error:
             _log.warning("deliveries pause: %s", type(error).__name__)

@@ -23,7 +23,7 @@ from sons_tracker.operations.clock import business_instant
 from sons_tracker.operations.outbox import announce
 
 SENDER = Actor(None, None, "sender", None, "system")
-"""Who delivers: it sees what waits, the secrets that sign and the mailboxes, and nothing of the orders."""
+"""Who delivers: it sees what waits, the sealed secrets and the mailboxes, and nothing of the orders."""
 
 LEASE = timedelta(minutes=2)
 """How long a claim holds: more than the longest sending, so that only a dead sender's runs out."""
@@ -51,9 +51,9 @@ Verdict = Literal["delivered", "failed", "refused", "gone", "unconfigured"]
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One attempt to make. A webhook has `url` and `secrets`, newest first; an e-mail has `mailbox`, and
-    `more`: the other notices of the same event that wait for it, told by the same letter. `void` says why
-    nothing is to be sent any more, if so."""
+    """One attempt to make. A webhook has `url` and its secrets as they are `sealed`, newest first; an e-mail
+    has `mailbox`, and `more`: the other notices of the same event that wait for it, told by the same letter.
+    `void` says why nothing is to be sent any more, if so."""
 
     delivery_id: int
     attempt: int
@@ -66,7 +66,7 @@ class Job:
     facts: dict[str, Any]
     endpoint_id: UUID | None
     url: str | None = field(repr=False)
-    secrets: tuple[str, ...] = field(repr=False)
+    sealed: tuple[bytes, ...] = field(repr=False)
     person_id: UUID | None
     mailbox: str | None = field(repr=False)
     void: str | None
@@ -104,7 +104,7 @@ with due as ({due}), claimed as (
 )
 select c.delivery_id, c.attempt, o.id as event_id, o.at, o.event, o.object_kind, o.object_id,
        o.organisation_id, o.facts, c.endpoint_id, e.url, c.person_id, p.email as mailbox,
-       array(select signing_secrets(c.endpoint_id)) as secrets,
+       array(select signing_secrets(c.endpoint_id)) as sealed,
        case when e.disabled_at is not null then 'Le webhook est désactivé.'
             when c.person_id is not null and p.email is null then 'Cette personne n''a plus d''adresse.'
        end as void
@@ -137,7 +137,7 @@ async def claim(limit: int, busy: Sequence[UUID]) -> list[Job]:
 
 
 def _job(row: Any) -> Job:
-    return Job(**{**dict(row), "secrets": tuple(row["secrets"])})
+    return Job(**{**dict(row), "sealed": tuple(row["sealed"])})
 
 
 async def conclude(job: Job, outcome: Outcome) -> bool:

@@ -1,8 +1,8 @@
 """Invitations: how a person comes into an organisation, and chooses a password and a second factor.
 
-The secret of an invitation is given once to whoever invites, who hands it over; so an invitation never opens
-what its maker could not open: an account that exists joins by signing in, and only an administrator may let a
-person who already belongs somewhere choose a password.
+The secret of an invitation is given once to whoever invites, who hands it over, or is written to the person
+alone (`letters`); so an invitation never opens what its maker could not open: an account that exists joins by
+signing in, and only an administrator may let a person who already belongs somewhere choose a password.
 """
 
 # ruff: noqa: S608 - the SQL is made of `_COLUMNS`, never of a value
@@ -21,6 +21,7 @@ import asyncpg
 from sons_tracker.db import journal
 from sons_tracker.db.engine import RowContext, ask, retrying, see_as, transaction
 from sons_tracker.errors import ErrorCode, Fault, SonsError
+from sons_tracker.operations import letters
 from sons_tracker.operations.actors import (
     ANONYMOUS,
     LOCAL_ADMIN,
@@ -48,6 +49,10 @@ LIFETIME = timedelta(days=7)
 _LONGEST = 200
 _UNKNOWN = "Cette invitation n'existe pas, a servi, a été retirée ou a expiré."
 _NO_ORGANISATION = "Aucune organisation visible ne porte cet identifiant."
+_NO_MAIL = Reason(
+    "Cette instance n'envoie pas de courrier.",
+    "Remettre l'invitation en main propre : « deliver » vaut alors « hand ».",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +76,8 @@ class Asked:
     """Whom to invite. Only an administrator names another organisation, another role, or a `reset`.
 
     `responsible`: whether the person becomes responsible for the OG; when it is not said, only the first whom
-    an administrator brings into an OG.
+    an administrator brings into an OG. `by_email`: the secret is written to the person, and whoever invites
+    never has it.
     """
 
     email: str
@@ -79,6 +85,7 @@ class Asked:
     role: str | None = None
     kind: str = "join"
     responsible: bool | None = None
+    by_email: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +102,12 @@ _COLUMNS = (
 )
 
 
-async def invite(actor: Actor, asked: Asked, at: datetime, key: Key, render: Render) -> Shown:
+async def invite(
+    actor: Actor, asked: Asked, at: datetime, key: Key, render: Render, *, mails: bool = False
+) -> Shown:
     """Invites a person; the secret is in this answer alone, a replay does not have it.
+
+    With `asked.by_email` it is in no answer: the person is written to. Refused unless mail leaves (`mails`).
 
     Raises:
         SonsError: `FORBIDDEN` beyond one's own organisation and role, or to name a responsible without being
@@ -107,10 +118,17 @@ async def invite(actor: Actor, asked: Asked, at: datetime, key: Key, render: Ren
     invitation_id, secret = uuid4(), secrets.token_urlsafe(32)
 
     async def work(con: asyncpg.Connection) -> Invitation | Refused:
-        return await _write(con, actor, asked, at, invitation_id, secret)
+        made = await _write(con, actor, asked, at, invitation_id, secret)
+        if asked.by_email:
+            if not mails:
+                organisation = str(made.organisation_id)
+                return Refused("invitation.refused", "organisation", organisation, (_NO_MAIL,))
+            await letters.of_invitation(con, invitation_id)
+        return made
 
     answer = await perform(actor, at, key, work, render)
-    return Shown(answer, secret if answer.status < 400 and not answer.replayed else None)
+    shown = answer.status < 400 and not answer.replayed and not asked.by_email
+    return Shown(answer, secret if shown else None)
 
 
 async def invite_first(organisation: str, email: str, at: datetime) -> str:
@@ -200,7 +218,8 @@ async def accept(secret: str, name: str, password: str, door: Door, at: datetime
         )
         await con.execute(
             "insert into second_factor (person_id, sealed) values ($1, $2)"
-            " on conflict (person_id) do update set sealed = $2, confirmed_at = null, last_step = null",
+            " on conflict (person_id) do update"
+            " set sealed = $2, confirmed_at = null, last_step = null, pending = null",
             person_id,
             door.seal(chosen),
         )
@@ -321,7 +340,10 @@ async def _write(
         LIFETIME,
         responsible,
     )
-    facts = {"organisation_id": str(organisation_id), "role": role, "kind": asked.kind}
+    facts = {
+        "organisation_id": str(organisation_id), "role": role, "kind": asked.kind,
+        "deliver": "email" if asked.by_email else "hand",
+    }  # fmt: skip
     await journal.record(con, actor, at, "invitation.made", "invitation", str(invitation_id), facts)
     return Invitation(*row)
 

@@ -38,7 +38,7 @@ def message(event: str, told: Sequence[Told]) -> Message:
     those that `outbox.announce` names, and no others."""
     known, first = EVENTS[event], told[0]
     if len(told) == 1:
-        number = _line(first.facts.get("order_number"))
+        number = line(first.facts.get("order_number"))
         about = f"{known.label} : commande {number}" if number else known.label
         lines = [f"{about}.", *_one(first)]
     else:
@@ -57,17 +57,17 @@ def message(event: str, told: Sequence[Told]) -> Message:
 def _one(told: Told) -> list[str]:
     """The facts of one notice, a line each."""
     facts = told.facts
-    lines = [f"Date : {_instant(told.at)}."]
+    lines = [f"Date : {instant(told.at)}."]
     if label := _label(facts):
         lines.append(f"Objet : {label}.")
     if amount := _amount(facts):
         lines.append(f"Montant : {amount}.")
     if until := _parsed(facts.get("until")):
-        lines.append(f"Au plus tard : {_instant(until)}, heure de Paris.")
+        lines.append(f"Au plus tard : {instant(until)}, heure de Paris.")
     reasons = facts.get("reasons")
     if isinstance(reasons, list) and reasons:
-        lines += ["", "Motifs :", *(f"– {_line(_sentence(reason))}" for reason in reasons)]
-    if source := _line(facts.get("source")):
+        lines += ["", "Motifs :", *(f"– {line(_sentence(reason))}" for reason in reasons)]
+    if source := line(facts.get("source")):
         lines += ["", f"Source : {source}"]
     return lines
 
@@ -77,16 +77,16 @@ def _summary(told: Told) -> str:
     facts = told.facts
     until = _parsed(facts.get("until"))
     parts = [
-        _line(facts.get("order_number")),
+        line(facts.get("order_number")),
         _label(facts),
         _amount(facts),
-        f"au plus tard le {_instant(until)}" if until else "",
+        f"au plus tard le {instant(until)}" if until else "",
     ]
-    return " ; ".join(part for part in parts if part) or _instant(told.at)
+    return " ; ".join(part for part in parts if part) or instant(told.at)
 
 
 def _label(facts: Mapping[str, Any]) -> str:
-    return _line(facts.get("label")) or _line(facts.get("number"))
+    return line(facts.get("label")) or line(facts.get("number"))
 
 
 def _amount(facts: Mapping[str, Any]) -> str:
@@ -94,8 +94,8 @@ def _amount(facts: Mapping[str, Any]) -> str:
     return f"{euros_fr(amount)} TTC" if isinstance(amount, int) else ""
 
 
-def _instant(at: datetime) -> str:
-    """`31 décembre 2023`, with its hour unless it is the last instant of the day."""
+def instant(at: datetime) -> str:
+    """In Paris: `31 décembre 2023`, with its hour unless it is the last instant of the day."""
     local = at.astimezone(PARIS)
     last = local.time().replace(microsecond=0) >= time(23, 59, 59)
     return date_fr(local.date()) + ("" if last else f" à {local:%H h %M}")
@@ -114,6 +114,6 @@ def _sentence(reason: object) -> object:
     return reason.get("message") if isinstance(reason, Mapping) else reason
 
 
-def _line(value: object) -> str:
+def line(value: object) -> str:
     """One line: what comes from a fact neither breaks out of a header nor forges the lines of the body."""
     return "" if value is None else _CONTROLS.sub(" ", str(value)).strip()

@@ -36,7 +36,8 @@ _ARGON = ThreadPoolExecutor(max_workers=2, thread_name_prefix="argon2")
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """What accounts need of the settings: the keys, how long a session lives, who may vouch for a person."""
+    """What accounts and webhooks need of the settings: the keys, how long a session lives, who may vouch for
+    a person."""
 
     keys: MultiFernet = field(repr=False)
     digest_key: bytes = field(repr=False)
@@ -49,13 +50,14 @@ class Door:
         """The door of this process.
 
         Raises:
-            SonsError: `UNAVAILABLE` without a key: nothing could seal a second factor.
+            SonsError: `UNAVAILABLE` without a key: nothing could be sealed.
         """
         if settings.account_key is None:
             raise SonsError(
                 ErrorCode.UNAVAILABLE,
-                "Les comptes locaux ne sont pas ouverts sur cette instance.",
-                remedy="Donner une clé par SONS_ACCOUNT_KEY, ou s'identifier par un jeton.",
+                "Cette instance n'a pas de clé pour sceller : ni comptes locaux, ni webhooks.",
+                remedy="Son exploitant donne une clé par SONS_ACCOUNT_KEY ; jusque-là, s'identifier par un"
+                " jeton et lire les avis.",
             )
         names = settings.account_key.split(",")
         keys = MultiFernet([Fernet(name) for name in names])
@@ -72,11 +74,11 @@ class Door:
         return hmac.digest(self.digest_key, text.encode(), hashlib.sha256)
 
     def seal(self, secret: str) -> bytes:
-        """A secret of TOTP as it is kept."""
+        """A secret as it is kept: of TOTP, of a webhook."""
         return self.keys.encrypt(secret.encode())
 
     def unseal(self, sealed: bytes) -> str:
-        """A secret of TOTP as it serves.
+        """A secret as it serves.
 
         Raises:
             SonsError: `UNAVAILABLE` when no key opens it.
@@ -86,8 +88,21 @@ class Door:
         except InvalidToken as error:
             raise SonsError(
                 ErrorCode.UNAVAILABLE,
-                "Le second facteur de ce compte a été scellé par une clé que cette instance n'a plus.",
+                "Ce secret a été scellé par une clé que cette instance n'a plus.",
+                remedy="Son exploitant redonne cette clé par SONS_ACCOUNT_KEY, derrière la plus récente.",
             ) from error
+
+    def renewed(self, sealed: bytes) -> bytes | None:
+        """The same secret under the newest key; None when it is already.
+
+        Raises:
+            SonsError: `UNAVAILABLE` when no key opens it.
+        """
+        try:
+            Fernet(self.digest_key).decrypt(sealed)
+        except InvalidToken:
+            return self.seal(self.unseal(sealed))
+        return None
 
 
 def checked_password(password: str, email: str) -> str:
@@ -96,7 +111,7 @@ def checked_password(password: str, email: str) -> str:
     Raises:
         SonsError: `INVALID_REQUEST`; the sentence never repeats the password.
     """
-    chosen = _composed(password)
+    chosen = composed(password)
     problem = None
     if not SHORTEST_PASSWORD <= len(chosen) <= LONGEST_PASSWORD:
         problem = f"Un mot de passe compte de {SHORTEST_PASSWORD} à {LONGEST_PASSWORD} caractères."
@@ -114,7 +129,7 @@ async def hash_password(password: str) -> str:
 
 async def verify_password(kept: str | None, password: str) -> bool:
     """Whether the password is the one; without a hash, as slow, and no."""
-    return await asyncio.get_running_loop().run_in_executor(_ARGON, _verify, kept, _composed(password))
+    return await asyncio.get_running_loop().run_in_executor(_ARGON, _verify, kept, composed(password))
 
 
 def _verify(kept: str | None, password: str) -> bool:
@@ -130,7 +145,8 @@ def _nobodys_hash() -> str:
     return _HASHER.hash(secrets.token_urlsafe(32))
 
 
-def _composed(password: str) -> str:
+def composed(password: str) -> str:
+    """A password in its composed form: the same keys typed on another keyboard are the same password."""
     return unicodedata.normalize("NFKC", password[: 4 * LONGEST_PASSWORD])
 
 

@@ -1,4 +1,5 @@
-"""What is of no more use is forgotten: answers kept for their keys, tokens and sessions that ended, counts.
+"""What is of no more use is forgotten: answers kept for their keys, tokens, sessions and invitations that
+ended, letters that left, counts.
 
 Delays are settings, on the machine's clock. The journal is never touched: it holds identifiers, and each of
 its rows says by itself who acted. PostgreSQL lets the scheduler alone forget, and only what is over.
@@ -19,6 +20,10 @@ from sons_tracker.safeguards import Retention
 
 COUNTS_KEPT_FOR = timedelta(minutes=10)
 """After a bucket is full again it says nothing but an address: ten minutes are for clocks that differ."""
+SIGN_INS_KEPT_FOR = timedelta(days=1)
+"""After a quarter of an hour an attempt counts no more: a day is for clocks that differ."""
+_UNTOLD = frozenset({"rates", "sign_ins"})
+"""Counts come and go by the minute, and prove nothing."""
 
 Forget = Callable[[asyncpg.Connection, timedelta], Awaitable[int]]
 
@@ -32,6 +37,9 @@ async def forget(at: datetime, kept_for: Retention) -> dict[str, int]:
         "idempotency": await _forget(at, "idempotency", kept_for.idempotency, idempotency.purge),
         "tokens": await _forget(at, "tokens", kept_for.tokens, _tokens),
         "sessions": await _forget(at, "sessions", kept_for.sessions, _sessions),
+        "invitations": await _forget(at, "invitations", kept_for.invitations, _invitations),
+        "letters": await _forget(at, "letters", kept_for.invitations, _letters),
+        "sign_ins": await _forget(at, "sign_ins", SIGN_INS_KEPT_FOR, _sign_ins),
         "rates": await _forget(at, "rates", COUNTS_KEPT_FOR, _rates),
     }
 
@@ -41,7 +49,7 @@ async def _forget(at: datetime, kind: str, kept_for: timedelta, work: Forget) ->
     require(SCHEDULER, "retention.apply")
     async with transaction(SCHEDULER.context) as con:
         count = await work(con, kept_for)
-        if count and kind != "rates":  # counts come and go by the minute, and prove nothing
+        if count and kind not in _UNTOLD:
             facts = {"count": count, "kept_days": kept_for.days}
             await journal.record(con, SCHEDULER, at, "retention.applied", "retention", kind, facts)
         return count
@@ -57,6 +65,23 @@ async def _sessions(con: asyncpg.Connection, kept_for: timedelta) -> int:
     return await _deleted(
         con, "delete from session where least(expires_at, revoked_at) < now() - $1::interval", kept_for
     )
+
+
+async def _invitations(con: asyncpg.Connection, kept_for: timedelta) -> int:
+    """Their letters go with them."""
+    return await _deleted(
+        con,
+        "delete from invitation where least(expires_at, accepted_at, revoked_at) < now() - $1::interval",
+        kept_for,
+    )
+
+
+async def _letters(con: asyncpg.Connection, kept_for: timedelta) -> int:
+    return await _deleted(con, "delete from letter where ended_at < now() - $1::interval", kept_for)
+
+
+async def _sign_ins(con: asyncpg.Connection, kept_for: timedelta) -> int:
+    return await _deleted(con, "delete from sign_in_attempt where since < now() - $1::interval", kept_for)
 
 
 async def _rates(con: asyncpg.Connection, kept_for: timedelta) -> int:

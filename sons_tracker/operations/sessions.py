@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import math
 import secrets
 import time
 from dataclasses import dataclass, field
@@ -101,22 +102,36 @@ async def sign_in(asked: SignIn, address: str, door: Door, at: datetime) -> Open
     Whatever is wrong, the answer is the same and takes as long: it does not say whether an account exists.
 
     Raises:
-        SonsError: `UNAUTHENTICATED`; `TOO_MANY_REQUESTS` beyond `MOST_ATTEMPTS`.
+        SonsError: `UNAUTHENTICATED`; as `count_attempt`.
     """
     email, place = asked.email.strip().lower(), door.digest(address)
-    tried = await ask("select count_sign_in($1, $2) as times", door.digest(email), place)
-    if tried is None or tried["times"] > MOST_ATTEMPTS:
-        raise SonsError(
-            ErrorCode.TOO_MANY_REQUESTS,
-            "Trop d'essais sur ce compte depuis cette adresse.",
-            remedy="Attendre un quart d'heure, ou se connecter d'ailleurs.",
-        )
+    await count_attempt(email, address, door)
     facts = await ask("select person_id, password_hash, sealed, last_step from sign_in_facts($1)", email)
     right = await verify_password(None if facts is None else facts["password_hash"], asked.password)
     step = step_of(new_secret() if facts is None else door.unseal(facts["sealed"]), asked.code, time.time())
     if facts is None or not right or step is None:
         raise _refused()
     return await _open_first(facts["person_id"], step, asked, place, door, at)
+
+
+async def count_attempt(email: str, address: str, door: Door) -> None:
+    """Counts one attempt to prove that one is the holder of an account, before anything is checked.
+
+    Raises:
+        SonsError: `TOO_MANY_REQUESTS` beyond `MOST_ATTEMPTS`, with the wait.
+    """
+    tried = await ask(
+        "select times, wait_seconds from count_sign_in($1, $2)", door.digest(email), door.digest(address)
+    )
+    if tried is not None and tried["times"] <= MOST_ATTEMPTS:
+        return
+    wait = 1 if tried is None else max(1, math.ceil(tried["wait_seconds"]))
+    raise SonsError(
+        ErrorCode.TOO_MANY_REQUESTS,
+        f"Trop d'essais sur ce compte depuis cette adresse : le prochain sera admis dans {wait} s.",
+        remedy="Attendre, ou se connecter d'ailleurs.",
+        retry_after=wait,
+    )
 
 
 @retrying
@@ -174,12 +189,17 @@ async def list_sessions(actor: Actor) -> tuple[Session, ...]:
     """The open sessions of the actor's person, in whatever organisation, the newest first."""
     require(actor, "session.read")
     async with transaction(actor.context, read_only=True) as con:
-        rows = await con.fetch(
-            "select id, organisation_id, role, auth_level, created_at, last_seen_at, expires_at from session"
-            " where person_id = $1 and revoked_at is null and expires_at > now()"
-            " order by created_at desc, id desc limit 200",
-            actor.person_id,
-        )
+        return await fetch_open(con, actor.person_id)
+
+
+async def fetch_open(con: asyncpg.Connection, person_id: UUID | None) -> tuple[Session, ...]:
+    """The open sessions of a person that the caller may see."""
+    rows = await con.fetch(
+        "select id, organisation_id, role, auth_level, created_at, last_seen_at, expires_at from session"
+        " where person_id = $1 and revoked_at is null and expires_at > now()"
+        " order by created_at desc, id desc limit 200",
+        person_id,
+    )
     return tuple(Session(*row) for row in rows)
 
 

@@ -25,6 +25,7 @@ from sons_tracker.operations.acts import Refused, perform
 from sons_tracker.operations.addresses import checked_url
 from sons_tracker.operations.idempotency import Answer, Key
 from sons_tracker.operations.notices import EVENTS
+from sons_tracker.operations.proofs import Door
 from sons_tracker.rules.actions import Reason
 
 MOST_ENDPOINTS = 10
@@ -93,10 +94,11 @@ async def register(
     events: tuple[str, ...],
     render: Render,
     *,
+    door: Door,
     loopback: bool,
 ) -> Shown:
     """Registers an address for the actor's organisation. Its secret is in this answer alone: the kept one,
-    that a replay of the key is given, does not have it.
+    that a replay of the key is given, does not have it, and the database has it sealed.
 
     Refused beyond `MOST_ENDPOINTS`.
 
@@ -130,7 +132,7 @@ async def register(
             target,
             list(wanted),
         )
-        await _add_secret(con, endpoint_id, actor, secret)
+        await _add_secret(con, endpoint_id, actor, door.seal(secret))
         # the address itself may carry a key of its owner
         facts = {"host": httpx.URL(target).host, "events": list(wanted)}
         await journal.record(con, actor, at, "webhook.registered", "webhook", str(endpoint_id), facts)
@@ -140,7 +142,14 @@ async def register(
 
 
 async def rotate(
-    actor: Actor, at: datetime, key: Key, endpoint_id: UUID, overlap: timedelta, render: Render
+    actor: Actor,
+    at: datetime,
+    key: Key,
+    endpoint_id: UUID,
+    overlap: timedelta,
+    render: Render,
+    *,
+    door: Door,
 ) -> Shown:
     """A new secret; the one that signed until now signs beside it during `overlap`, an older one no more.
 
@@ -165,7 +174,7 @@ async def rotate(
             endpoint_id,
             overlap,
         )
-        await _add_secret(con, endpoint_id, actor, secret)
+        await _add_secret(con, endpoint_id, actor, door.seal(secret))
         facts = {"overlap_seconds": int(overlap.total_seconds())}
         await journal.record(con, actor, at, "webhook.rotated", "webhook", str(endpoint_id), facts)
         return await find(con, actor, endpoint_id)
@@ -261,14 +270,14 @@ def _endpoint(row: Any) -> Endpoint:
     return Endpoint(**{**dict(row), "events": tuple(row["events"])})
 
 
-async def _add_secret(con: asyncpg.Connection, endpoint_id: UUID, actor: Actor, secret: str) -> None:
+async def _add_secret(con: asyncpg.Connection, endpoint_id: UUID, actor: Actor, sealed: bytes) -> None:
     await con.execute(
-        "insert into webhook_secret (id, endpoint_id, organisation_id, secret, created_at)"
+        "insert into webhook_secret (id, endpoint_id, organisation_id, sealed, created_at)"
         " values ($1, $2, $3, $4, now())",
         uuid4(),
         endpoint_id,
         actor.organisation_id,
-        secret,
+        sealed,
     )
 
 

@@ -28,6 +28,8 @@ session.open         self   self        self  self  self     self  self  self  -
 session.read         self   self        self  self  self     self  self  self  -         -         Savoir qui l'on est et lister ses sessions
 session.change       self   self        self  self  self     self  self  self  -         -         Prendre un autre de ses rôles
 session.close        self   self        self  self  self     self  self  self  -         -         Se déconnecter, clore une de ses sessions
+session.oversee      -      -           -     -     -        -     -     all   -         -         Lister et clore les sessions d'une autre personne
+account.change       self   self        self  self  self     self  self  self  -         -         Changer son mot de passe ou son second facteur
 identity.link        self   self        self  self  self     self  self  self  -         -         Lier à son compte une identité d'un fournisseur
 identity.read        self   self        self  self  self     self  self  self  -         -         Lister ses identités
 identity.unlink      self   self        self  self  self     self  self  self  -         -         Délier une de ses identités

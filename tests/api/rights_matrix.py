@@ -111,6 +111,11 @@ MATRIX: dict[str, Row] = {
         MEMBERS, SELF, {"identity_id": "identity"}
     ),
     "POST /api/v1/sessions/{session_id}/revoke": Row(MEMBERS, SELF, {"session_id": "session"}),
+    "POST /api/v1/account/password": Row(MEMBERS, SELF),
+    "POST /api/v1/account/second-factor": Row(MEMBERS, SELF),
+    "POST /api/v1/account/second-factor/confirmation": Row(MEMBERS, SELF),
+    "GET /api/v1/persons/{person_id}/sessions": Row(ADMIN, ALL, {"person_id": "person"}),
+    "POST /api/v1/persons/{person_id}/sessions/revoke": Row(ADMIN, ALL, {"person_id": "person"}),
     "GET /api/v1/tokens": Row(MEMBERS, OWN),
     "POST /api/v1/tokens": Row(MEMBERS, SELF),
     "POST /api/v1/tokens/{token_id}/rotate": Row(MEMBERS, SELF, {"token_id": "rotated"}),

@@ -86,7 +86,17 @@ def test_the_life_of_an_embedded_service(home: Path) -> None:
         assert len(second.stderr.strip().splitlines()) == 1
 
         made = play(
-            env, "token", "create", "--role", "editor", "--organisation", "Éd.", "--person", "A", "--json"
+            env,
+            "token",
+            "create",
+            "--role",
+            "editor",
+            "--organisation",
+            "Éd.",
+            "--person",
+            "A",
+            "--all-scopes",
+            "--json",
         )
         assert made.returncode == 0, made.stderr
         token = json.loads(made.stdout)["token"]

@@ -26,7 +26,18 @@ def test_a_person_is_exported_and_corrected_from_the_terminal(
 
     assert play("person", "export", "inconnue@agence.example")[0] == 1
     assert "Aucune personne" in play("person", "rectify", "inconnue@agence.example", "--name", "X")[2]
-    made = play("token", "create", "--role", "reviewer", "--organisation", "A", "--person", NAME, "--json")
+    made = play(
+        "token",
+        "create",
+        "--role",
+        "reviewer",
+        "--organisation",
+        "A",
+        "--person",
+        NAME,
+        "--all-scopes",
+        "--json",
+    )
     token = json.loads(made[1])["token_id"]
     person = _person_of(clone, token)
     assert play("person", "rectify", person)[0] == 2

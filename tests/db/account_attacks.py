@@ -76,6 +76,49 @@ ATTACKS: tuple[Attack, ...] = (
         "second_factor_serves_once", "SN230", "ada",
         "update sons.second_factor set confirmed_at = now(), last_step = last_step + 1", note="twice",
     ),
+    _said(
+        "second_factor_serves_once", "SN230", "ada",
+        "update sons.second_factor set sealed = 'other', last_step = 2000",
+        note="another_secret_than_the_one_that_waits",
+    ),
+    _said(
+        "second_factor_serves_once", "SN230", "ada",
+        "update sons.second_factor set pending = 'other', last_step = 1", note="waiting_and_a_step_back",
+    ),
+    _said(
+        "second_factor_serves_once", "SN230", "ada",
+        "update sons.second_factor set sealed = 'attend', pending = 'attend'", note="still_waiting",
+    ),
+    Attack(
+        "second_factor_pending_beside_one", CHECK, None, "second_factor ada",
+        {"confirmed_at": None, "last_step": None}, lifted=("second_factor_pkey",),
+    ),
+    _said(
+        "second_factor_resealed", None, "admin",
+        "select sons.reseal('second_factor', {person ada}, 'scelle', 'autre')::int",
+    ),
+    _said(
+        "sign_in_attempt_ended_seen", None, "admin", "select count(since) from sons.sign_in_attempt"
+    ),
+    _said(
+        "sign_in_attempt_forgotten", None, "admin", "delete from sons.sign_in_attempt where since < now()",
+        "sign_in_attempt_ended_seen", note="by_an_administrator",
+    ),
+    _said(
+        "sign_in_attempt_forgotten", None, "scheduler",
+        "delete from sons.sign_in_attempt where since < now()", note="that_counts",
+    ),
+    _said(
+        "invitation_ended_seen", None, "sender", "select count(id) from sons.invitation"
+    ),
+    _said(
+        "invitation_forgotten", None, "scheduler", f"delete from sons.invitation where id = {{{INVITATION}}}",
+        note="that_stands",
+    ),
+    _said(
+        "invitation_forgotten", None, "admin", f"delete from sons.invitation where id = {{{SETTLED}}}",
+        note="by_an_administrator",
+    ),
     Attack("sign_in_attempt_pkey", UNIQUE, None, "sign_in_attempt ada"),
     Attack("sign_in_attempt_digests", CHECK, None, "sign_in_attempt ada", {"account_sha256": "\\xab"}),
     Attack(

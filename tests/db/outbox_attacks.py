@@ -21,6 +21,7 @@ NEW, NOBODY = str(UUID(int=11)), str(UUID(int=12))
 FAR = 10**12
 FROZEN = "SN010"
 DIGEST = "\\x" + "ab" * 32
+IN_CLEAR = "\\x" + b"whsec_fictif".hex()
 
 
 def _row(guard: str, sqlstate: str, row: str, *lifted: str, by: str | None = None, **changes: Any) -> Attack:
@@ -94,7 +95,11 @@ SECRETS = (
     ),
     _row("webhook_secret_one_current", UNIQUE, "webhook_secret current"),
     _row("webhook_secret_form", CHECK, "webhook_secret current",
-         endpoint_id=Of("webhook_endpoint spare", "id"), secret="whsec_court"),
+         endpoint_id=Of("webhook_endpoint spare", "id"), secret="whsec_court", sealed=None),
+    _row("webhook_secret_sealed_form", CHECK, "webhook_secret current",
+         endpoint_id=Of("webhook_endpoint spare", "id"), sealed=IN_CLEAR),
+    _row("webhook_secret_kept_one_way", CHECK, "webhook_secret current",
+         endpoint_id=Of("webhook_endpoint spare", "id"), secret="whsec_" + "A" * 43 + "="),
     _row("webhook_secret_expires_after_birth", CHECK, "webhook_secret current",
          expires_at="2000-01-01T00:00:00Z"),
     _do("webhook_secret_never_prolonged", "SN082",
@@ -111,6 +116,10 @@ SECRETS = (
         by="other", lifted=("webhook_secret_seen",)),
     _do("webhook_secret_signing", None,
         "select count(*) from sons.signing_secrets({webhook_endpoint own})", by="own"),
+    _do("webhook_secret_resealed", None,
+        "select sons.reseal(kind, id, sealed, 'gAAAAfictif')::int from sons.seals()"
+        " where id = {webhook_secret current}",
+        by="own", lifted=("webhook_secret_signing",)),
 )  # fmt: skip
 
 OUTBOX = (

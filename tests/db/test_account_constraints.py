@@ -10,7 +10,8 @@ import pytest
 
 from sons_tracker.db.engine import RowContext
 from sons_tracker.operations import actors
-from sons_tracker.operations.actors import LOCAL_ADMIN
+from sons_tracker.operations.actors import LOCAL_ADMIN, SCHEDULER
+from sons_tracker.operations.deliveries import SENDER
 from tests.databases import Database
 from tests.db.account_attacks import ATTACKS, ELSEWHERE, OPENINGS, TABLES
 from tests.db.attack import Attack, World, act_as, guards_of, refuses_alone, succeeds_without, undone
@@ -21,7 +22,8 @@ from tests.factories import AT, an_account
 ROWS = """
 set local search_path = sons;
 insert into credential values ('{ada}', '$argon2id$fictif', now());
-insert into second_factor values ('{ada}', 'scelle', now(), 1000);
+insert into second_factor (person_id, sealed, confirmed_at, last_step, pending)
+values ('{ada}', 'scelle', now(), 1000, 'attend');
 insert into sign_in_attempt values (sha256('a'), sha256('b'), 3, now());
 insert into invitation (id, sha256, kind, organisation_id, organisation_kind, role, email, created_at,
   expires_at, accepted_at)
@@ -72,6 +74,7 @@ async def world(module_database: Database) -> AsyncIterator[World]:
     rows["session granted"] = _without(rows["session open"], "revoked_at")
     rows["invitation granted"] = _without(rows["invitation open"], "accepted_at", "revoked_at")
     rows["organisation home"] = {"id": str(home)}
+    rows["person ada"] = {"id": str(ada.actor.person_id)}
     made = await owner.fetchval("select to_jsonb(t) from sons.access_token t where id = $1", token.token_id)
     rows["access_token colleague"] = _without(made, "created_at", "revoked_at", "last_used_at")
     contexts = {
@@ -79,6 +82,8 @@ async def world(module_database: Database) -> AsyncIterator[World]:
         "colleague": RowContext(home, "editor", colleague_id),
         "rival": rival.actor.context,
         "admin": admin.actor.context,
+        "scheduler": SCHEDULER.context,
+        "sender": SENDER.context,
     }
     yield World(owner, rows, contexts)
     await owner.close()
@@ -108,7 +113,8 @@ async def test_every_guard_of_these_tables_is_attacked(world: World) -> None:
 
 async def test_neither_a_hash_nor_a_secret_can_be_selected(world: World) -> None:
     kept = {
-        ("credential", "password_hash"), ("second_factor", "sealed"), ("invitation", "sha256"),
+        ("credential", "password_hash"), ("second_factor", "sealed"), ("second_factor", "pending"),
+        ("invitation", "sha256"),
         ("session", "sha256"), ("session", "address_sha256"), ("sign_in_attempt", "account_sha256"),
     }  # fmt: skip
     for table, column in sorted(kept):
@@ -121,7 +127,7 @@ async def test_neither_a_hash_nor_a_secret_can_be_selected(world: World) -> None
 @pytest.mark.parametrize("table", TABLES)
 async def test_the_application_deletes_only_what_is_over(world: World, table: str) -> None:
     forbidden = {"delete", "truncate", "references", "trigger"} - (
-        {"delete"} if table == "session" else set()
+        {"delete"} if table in {"session", "invitation", "sign_in_attempt"} else set()
     )
     for right in sorted(forbidden):
         assert not await world.owner.fetchval(

@@ -27,12 +27,12 @@ from tests.db.attack import (
 )
 from tests.db.outbox_attacks import ATTACKS, NOT_ATTACKED, TABLES
 from tests.factories import AT, an_account
-from tests.factories_outbox import a_key, a_webhook, announced, kept
+from tests.factories_outbox import DOOR, a_key, a_webhook, announced, kept
 
 # What the application may write of a row, and no more.
 _INSERTED = {
     "webhook_endpoint": ("id", "organisation_id", "url", "events", "created_at"),
-    "webhook_secret": ("id", "endpoint_id", "organisation_id", "secret", "created_at"),
+    "webhook_secret": ("id", "endpoint_id", "organisation_id", "sealed", "created_at"),
     "delivery": ("outbox_id", "organisation_id", "endpoint_id", "state", "attempts", "created_at", "next_at"),
     "calendar_feed": ("id", "organisation_id", "secret_sha256", "created_at", "created_by"),
 }
@@ -55,7 +55,9 @@ async def world(module_database: Database) -> AsyncIterator[World]:
     ids["webhook_secret ending"] = await owner.fetchval(
         "select id from sons.webhook_secret where endpoint_id = $1", ids["webhook_endpoint own"]
     )
-    await webhooks.rotate(og.actor, AT, a_key(), ids["webhook_endpoint own"], timedelta(days=1), kept)
+    await webhooks.rotate(
+        og.actor, AT, a_key(), ids["webhook_endpoint own"], timedelta(days=1), kept, door=DOOR
+    )
     ids["webhook_secret current"] = await owner.fetchval(
         "select id from sons.webhook_secret where endpoint_id = $1 and expires_at is null",
         ids["webhook_endpoint own"],
@@ -147,7 +149,8 @@ async def test_who_reads_what_was_announced_to_an_organisation(world: World, tab
 
 
 @pytest.mark.parametrize(
-    ("table", "column"), [("webhook_secret", "secret"), ("calendar_feed", "secret_sha256")]
+    ("table", "column"),
+    [("webhook_secret", "secret"), ("webhook_secret", "sealed"), ("calendar_feed", "secret_sha256")],
 )
 async def test_no_secret_can_be_selected(world: World, table: str, column: str) -> None:
     for context in world.contexts.values():

@@ -21,9 +21,7 @@ CONSTANTS = {
     "reservation_transition",
 }  # fmt: skip
 # Under row-level security and closed to the application, which reads and writes them through functions.
-WITHOUT_POLICY: dict[str, str] = {
-    "sign_in_attempt": "counted by one function before anyone is known, read by nobody",
-}
+WITHOUT_POLICY: dict[str, str] = {}
 READ_BY_ALL = REGISTERS | CONSTANTS | {"instance", "law_enactment"}
 
 # Columns that fill themselves, each with its reason. None may hold a date, a state or an amount of the law.

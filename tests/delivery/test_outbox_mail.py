@@ -136,7 +136,8 @@ def test_a_fact_that_cannot_be_read_is_left_out(until: object) -> None:
 def test_no_fact_adds_a_header_nor_forges_a_line() -> None:
     evil = "BC\r\nBcc: autre@example.org\r\n\r\nVirez tout\u2028ici\x00"
     job = a_job(facts={"order_number": evil, "source": evil, "reasons": [evil]})
-    made = mail.compose(job, SENDER, "agent@example.org")
+    text = letter_of(job.event, job.at, job.facts)
+    made = mail.compose(text, SENDER, "agent@example.org", "avis")
     read = cast(EmailMessage, message_from_string(made.as_string(), policy=default))
     assert set(read.keys()) == {
         "From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted", "Content-Language", "Content-Type",

@@ -18,14 +18,25 @@ from tests.databases import Database
 from tests.factories import AT, an_account
 from tests.factories_orders import prepare_instance
 
-KEPT = Retention(idempotency=timedelta(days=30), tokens=timedelta(days=365), sessions=timedelta(days=90))
-DAYS = {"idempotency": 30, "tokens": 365, "sessions": 90}
+KEPT = Retention(
+    idempotency=timedelta(days=30),
+    tokens=timedelta(days=365),
+    sessions=timedelta(days=90),
+    invitations=timedelta(days=60),
+)
+DAYS = {"idempotency": 30, "tokens": 365, "sessions": 90, "invitations": 60}
 COUNTS = {
     "idempotency": "select count(*) from sons.idempotency",
     "tokens": "select count(*) from sons.access_token",
     "sessions": "select count(*) from sons.session",
+    "invitations": "select count(*) from sons.invitation",
+    "letters": "select count(*) from sons.letter where person_id is not null",
+    "sign_ins": "select count(*) from sons.sign_in_attempt",
     "rates": "select count(*) from sons.rate_bucket",
 }
+GONE = {
+    "idempotency": 1, "tokens": 2, "sessions": 1, "invitations": 3, "letters": 1, "sign_ins": 1, "rates": 1,
+}  # fmt: skip
 
 
 @dataclass
@@ -63,6 +74,19 @@ async def world(database: Database) -> AsyncIterator[World]:
         "insert into sons.rate_bucket values ('address', '192.0.2.1', now() - interval '1 hour'),"
         " ('address', '192.0.2.2', now() - interval '1 minute')"
     )
+    await owner.execute(
+        "insert into sons.sign_in_attempt select sha256(age::text::bytea), sha256('a'), 3, now() - age"
+        " from unnest(array['25 hours', '23 hours', '0 hours']::interval[]) as age"
+    )
+    for ended in (timedelta(days=59), timedelta(days=61), None):
+        await owner.execute(
+            "insert into sons.letter (id, kind, person_id, state, attempts, created_at, next_at, ended_at)"
+            " values (gen_random_uuid(), 'password_changed', $1,"
+            " case when $2::interval is null then 'waiting' else 'dead' end, 1, now() - interval '70 days',"
+            " case when $2::interval is null then now() end, now() - $2::interval)",
+            actor.person_id,
+            ended,
+        )
     yield World(owner)
     await owner.close()
 
@@ -105,15 +129,36 @@ async def _an_old_one(
                 organisation,
                 age,
             )
+        case "invitations":
+            for ended in ("expired", "accepted", "revoked"):
+                await owner.execute(
+                    _INVITATION, f"{ended} {age}".encode(), organisation, age, ended, _LETTER_TOO[ended]
+                )
+
+
+_LETTER_TOO = {"expired": True, "accepted": False, "revoked": False}
+# one of them with its letter, which goes with it
+_INVITATION = """
+with made as (
+  insert into sons.invitation (id, sha256, kind, organisation_id, organisation_kind, role, email, created_at,
+    expires_at, accepted_at, revoked_at)
+  select gen_random_uuid(), sha256($1), 'join', $2, 'editor', 'editor', 'x@example.org',
+    now() - $3::interval - interval '1 day',
+    case $4 when 'expired' then now() - $3::interval else now() + interval '1 day' end,
+    case $4 when 'accepted' then now() - $3::interval end,
+    case $4 when 'revoked' then now() - $3::interval end
+  returning id)
+insert into sons.letter (id, kind, invitation_id, state, attempts, created_at, next_at)
+select gen_random_uuid(), 'invitation', id, 'waiting', 0, now(), now() from made where $5
+"""
 
 
 async def test_what_is_over_is_forgotten_after_its_delay_and_not_before(world: World) -> None:
     before, told = await world.counts(), await world.journal()
-    assert await forget(AT, KEPT) == {"idempotency": 1, "tokens": 2, "sessions": 1, "rates": 1}
+    assert await forget(AT, KEPT) == GONE
     after = await world.counts()
-    assert {kind: before[kind] - after[kind] for kind in before} == {
-        "idempotency": 1, "tokens": 2, "sessions": 1, "rates": 1,
-    }  # fmt: skip
+    assert {kind: before[kind] - after[kind] for kind in before} == GONE
+    assert await world.owner.fetchval("select count(*) from sons.letter where invitation_id is not null") == 1
     assert after["tokens"] >= 3, "the one that lives and those that ended lately"
     now_told = await world.journal()
     assert now_told[: len(told)] == told, "the journal is never touched"
@@ -125,9 +170,11 @@ async def test_what_is_over_is_forgotten_after_its_delay_and_not_before(world: W
         ("idempotency", "scheduler", "1", "30"),
         ("tokens", "scheduler", "2", "365"),
         ("sessions", "scheduler", "1", "90"),
+        ("invitations", "scheduler", "3", "60"),
+        ("letters", "scheduler", "1", "60"),
     ]
     assert {row["at"] for row in rows} == {AT}
-    assert len(now_told) == len(told) + 3
+    assert len(now_told) == len(told) + 5
 
 
 @pytest.mark.parametrize("kind", DAYS)
@@ -135,17 +182,13 @@ async def test_each_delay_is_its_own_setting(world: World, kind: str) -> None:
     longer = timedelta(days=5000)
     delays = dict.fromkeys(DAYS, longer) | {kind: timedelta(days=DAYS[kind] - 2)}
     gone = await forget(AT, Retention(**delays))
-    assert gone[kind] == (4 if kind == "tokens" else 2)
+    assert gone[kind] == {"tokens": 4, "invitations": 6}.get(kind, 2)
     assert all(not gone[other] for other in DAYS if other != kind)
 
 
 async def test_once_forgotten_nothing_more_is_told(world: World) -> None:
     first, second = await asyncio.gather(forget(AT, KEPT), forget(AT, KEPT))
-    assert {kind: first[kind] + second[kind] for kind in DAYS} == {
-        "idempotency": 1,
-        "tokens": 2,
-        "sessions": 1,
-    }
+    assert {kind: first[kind] + second[kind] for kind in GONE} == GONE
     told = await world.journal()
     assert not any((await forget(AT, KEPT)).values())
     assert await world.journal() == told

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -24,7 +25,7 @@ from sons_tracker.operations.replays import ReplayRequest
 from sons_tracker.settings import Settings
 from tests.databases import Database
 from tests.factories import AT, an_actor
-from tests.factories_outbox import AWebhook, a_key, a_webhook, announced, kept, sending
+from tests.factories_outbox import DOOR, AWebhook, a_key, a_webhook, announced, kept, sending
 from tests.faults.receiver import Receiver, receiving
 
 
@@ -64,7 +65,7 @@ async def test_two_secrets_sign_while_one_replaces_the_other(
     hook = await a_webhook(og, receiver.url)
     secrets = [hook.secret]
     for _ in range(2):
-        shown = await webhooks.rotate(og, AT, a_key(), hook.id, timedelta(hours=1), kept)
+        shown = await webhooks.rotate(og, AT, a_key(), hook.id, timedelta(hours=1), kept, door=DOOR)
         assert shown.secret is not None
         secrets.append(shown.secret)
         assert json.loads(shown.answer.body)["secrets"] == 2
@@ -82,7 +83,7 @@ async def test_two_secrets_sign_while_one_replaces_the_other(
     with pytest.raises(WebhookVerificationError):
         Webhook(previous).verify(receiver.requests[1].body, receiver.requests[1].headers)
     Webhook(current).verify(receiver.requests[1].body, receiver.requests[1].headers)
-    at_once = await webhooks.rotate(og, AT, a_key(), hook.id, timedelta(0), kept)
+    at_once = await webhooks.rotate(og, AT, a_key(), hook.id, timedelta(0), kept, door=DOOR)
     assert json.loads(at_once.answer.body)["secrets"] == 1
 
 
@@ -91,14 +92,14 @@ async def test_an_overlap_has_bounds(database: Database, overlap: timedelta) -> 
     og = await an_actor("og")
     hook = await a_webhook(og, "https://example.org/")
     with pytest.raises(SonsError, match="recouvrement"):
-        await webhooks.rotate(og, AT, a_key(), hook.id, overlap, kept)
+        await webhooks.rotate(og, AT, a_key(), hook.id, overlap, kept, door=DOOR)
 
 
 async def test_a_secret_is_shown_once_and_read_by_the_sender_alone(database: Database) -> None:
     og = await an_actor("og")
     key = a_key()
     shown = [
-        await webhooks.register(og, AT, key, "https://example.org/", ("*",), kept, loopback=False)
+        await webhooks.register(og, AT, key, "https://example.org/", ("*",), kept, door=DOOR, loopback=False)
         for _ in range(2)
     ]
     assert (shown[0].answer.replayed, shown[1].answer.replayed) == (False, True)
@@ -113,11 +114,14 @@ async def test_a_secret_is_shown_once_and_read_by_the_sender_alone(database: Dat
     async with transaction(og.context) as con:
         assert await con.fetch("select signing_secrets($1)", endpoint_id) == []
     async with transaction(SENDER.context) as con:
-        assert await con.fetchval("select signing_secrets($1)", endpoint_id) == secret
-    for context in (og.context, SENDER.context):
+        sealed = await con.fetchval("select signing_secrets($1)", endpoint_id)
+    assert secret.encode() not in sealed
+    assert DOOR.unseal(sealed) == secret
+    assert secret not in str(await rows(database, "select * from sons.webhook_secret"))
+    for context, column in itertools.product((og.context, SENDER.context), ("secret", "sealed")):
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             async with transaction(context) as con:
-                await con.fetch("select secret from webhook_secret")
+                await con.fetch(f"select {column} from webhook_secret")
 
 
 async def test_a_test_reaches_one_endpoint_whatever_its_filter(
@@ -151,7 +155,9 @@ async def test_a_disabled_endpoint_is_told_nothing_not_even_what_waits(
     )
     for act in acts:
         assert (await act).status == 409
-    assert (await webhooks.rotate(og, AT, a_key(), hook.id, timedelta(0), kept)).answer.status == 409
+    assert (
+        await webhooks.rotate(og, AT, a_key(), hook.id, timedelta(0), kept, door=DOOR)
+    ).answer.status == 409
 
 
 async def test_a_period_is_replayed_with_what_was_missed_or_with_everything(
@@ -226,7 +232,7 @@ async def test_another_organisation_finds_nothing(database: Database) -> None:
     acts = (
         lambda: webhooks.disable(other, AT, a_key(), hook.id, kept),
         lambda: webhooks.ping(other, AT, a_key(), hook.id, kept),
-        lambda: webhooks.rotate(other, AT, a_key(), hook.id, timedelta(0), kept),
+        lambda: webhooks.rotate(other, AT, a_key(), hook.id, timedelta(0), kept, door=DOOR),
         lambda: replays.replay(other, AT, a_key(), hook.id, one, kept),
         lambda: replays.replay(other, AT, a_key(), theirs.id, one, kept),
         lambda: replays.replay_notice(other, AT, a_key(), notice.id, kept),
@@ -248,7 +254,9 @@ async def test_an_organisation_has_so_many_endpoints_and_no_more_even_at_once(
     og = await an_actor("og")
 
     async def one() -> int:
-        shown = await webhooks.register(og, AT, a_key(), "https://example.org/", ("*",), kept, loopback=False)
+        shown = await webhooks.register(
+            og, AT, a_key(), "https://example.org/", ("*",), kept, door=DOOR, loopback=False
+        )
         assert (shown.secret is None) is (shown.answer.status == 409)
         return shown.answer.status
 
@@ -259,5 +267,7 @@ async def test_an_organisation_has_so_many_endpoints_and_no_more_even_at_once(
 async def test_a_filter_names_events_that_exist(database: Database, events: tuple[str, ...]) -> None:
     og = await an_actor("og")
     with pytest.raises(SonsError) as caught:
-        await webhooks.register(og, AT, a_key(), "https://example.org/", events, kept, loopback=False)
+        await webhooks.register(
+            og, AT, a_key(), "https://example.org/", events, kept, door=DOOR, loopback=False
+        )
     assert [fault.where for fault in caught.value.faults] == ["$.events[0]"]

@@ -59,6 +59,13 @@ InvitationSecret = Annotated[
 ]
 
 
+_Password = Annotated[
+    str,
+    Meta(min_length=1, max_length=512, description="De 12 à 128 caractères.", examples=["douze lettres"]),
+]
+_Current = Annotated[str, Meta(min_length=1, max_length=512, description="Le mot de passe actuel.")]
+
+
 class SignInIn(Strict, frozen=True, kw_only=True):
     """Qui se connecte. Sans organisation ni rôle, la première appartenance est prise."""
 
@@ -95,6 +102,10 @@ class InvitationIn(Strict, frozen=True, kw_only=True):
     role: RoleName | None = None
     kind: Literal["join", "reset"] = "join"
     responsible: bool | None = None
+    deliver: Annotated[
+        Literal["email", "hand"],
+        Meta(description="« hand » : le secret vous est montré ; « email » : il est écrit à la personne."),
+    ] = "hand"
 
 
 class AcceptanceIn(Strict, frozen=True, kw_only=True):
@@ -102,16 +113,34 @@ class AcceptanceIn(Strict, frozen=True, kw_only=True):
 
     invitation: InvitationSecret
     name: Text
-    password: Annotated[
-        str,
-        Meta(min_length=1, max_length=512, description="De 12 à 128 caractères.", examples=["douze lettres"]),
-    ]
+    password: _Password
 
 
 class ConfirmationIn(Strict, frozen=True, kw_only=True):
     """La seconde étape : un premier code du second facteur."""
 
     invitation: InvitationSecret
+    code: _Code
+
+
+class PasswordIn(Strict, frozen=True, kw_only=True):
+    """Le nouveau mot de passe, et ce qui prouve que c'est bien vous."""
+
+    current_password: _Current
+    code: _Code
+    password: _Password
+
+
+class SecondFactorIn(Strict, frozen=True, kw_only=True):
+    """Ce qui prouve que c'est bien vous, avant qu'un autre second facteur vous soit montré."""
+
+    current_password: _Current
+    code: _Code
+
+
+class CodeIn(Strict, frozen=True, kw_only=True):
+    """Un premier code du nouveau second facteur."""
+
     code: _Code
 
 
@@ -258,6 +287,12 @@ class EnrolmentOut(msgspec.Struct, frozen=True):
 
     secret: str
     address: str
+
+
+class ChangedOut(msgspec.Struct, frozen=True):
+    """C'est changé ; « sessions_closed » compte les autres sessions de la personne, closes avec l'acte."""
+
+    sessions_closed: int
 
 
 class DoneOut(msgspec.Struct, frozen=True):

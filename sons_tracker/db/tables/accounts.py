@@ -13,12 +13,14 @@ class Credential(Table, tablename="credential", schema="sons"):
 
 
 class SecondFactor(Table, tablename="second_factor", schema="sons"):
-    """The secret of a person's TOTP, sealed by the key of the settings, and the last step that served."""
+    """The secret of a person's TOTP, sealed by the key of the settings, and the last step that served;
+    `pending`: another one, until its first code."""
 
     person_id = UUID(primary_key=True, default=None)
     sealed = Bytea(default=None)
     confirmed_at = Timestamptz(default=None, null=True)
     last_step = BigInt(default=None, null=True)
+    pending = Bytea(default=None, null=True, secret=True)
 
 
 class SignInAttempt(Table, tablename="sign_in_attempt", schema="sons"):

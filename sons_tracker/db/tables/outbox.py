@@ -18,14 +18,15 @@ class WebhookEndpoint(Table, tablename="webhook_endpoint", schema="sons"):
 
 
 class WebhookSecret(Table, tablename="webhook_secret", schema="sons"):
-    """What signs for an endpoint, until it expires; read by the sender alone."""
+    """What signs for an endpoint, until it expires; sealed, and read by the sender alone."""
 
     id = UUID(primary_key=True, default=None)
     endpoint_id = UUID(default=None)
     organisation_id = UUID(default=None)
-    secret = Text(default=None, secret=True)
+    secret = Text(default=None, null=True, secret=True)
     created_at = Timestamptz(default=None)
     expires_at = Timestamptz(default=None, null=True)
+    sealed = Bytea(default=None, null=True, secret=True)
 
 
 class Outbox(Table, tablename="outbox", schema="sons"):
