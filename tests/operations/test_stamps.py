@@ -19,6 +19,7 @@ from sons_tracker.operations import sealing
 from sons_tracker.operations import stamps as kept
 from sons_tracker.operations.actors import LOCAL_ADMIN
 from sons_tracker.operations.sealing import Head, publish
+from sons_tracker.settings import Settings
 from tests.databases import Database
 from tests.factories import AT
 from tests.operations.test_sealing import fetch, write_rows
@@ -169,3 +170,25 @@ async def test_without_an_authority_nothing_runs_and_roots_are_certificates(tmp_
         with pytest.raises(SonsError) as caught:
             stamps.read_roots(file)
         assert caught.value.code is ErrorCode.INVALID_SETTING
+
+
+@pytest.mark.parametrize(
+    ("given", "wrong"),
+    [
+        ({"SONS_TIMESTAMP_URL": "https://tsa.example/tsr"}, "SONS_TIMESTAMP_ROOTS"),
+        ({"SONS_TIMESTAMP_ROOTS": "roots.pem"}, "SONS_TIMESTAMP_URL"),
+        ({"SONS_TIMESTAMP_URL": "ftp://tsa.example", "SONS_TIMESTAMP_ROOTS": "r.pem"}, "SONS_TIMESTAMP_URL"),
+    ],
+)
+def test_an_authority_is_set_whole(given: dict[str, str], wrong: str) -> None:
+    with pytest.raises(SonsError) as caught:
+        Settings.from_env(given)
+    assert wrong in {fault.where for fault in caught.value.faults}
+
+
+def test_the_password_of_an_authority_is_masked() -> None:
+    url = "https://qui:motdepasse@tsa.example/tsr"
+    settings = Settings.from_env({"SONS_TIMESTAMP_URL": url, "SONS_TIMESTAMP_ROOTS": "r.pem"})
+    assert settings.timestamp_url == url
+    assert "motdepasse" not in repr(settings)
+    assert "motdepasse" in settings.secrets
