@@ -38,6 +38,7 @@ AT_ONCE = 4
 LONGEST_WAIT = 20.0
 """Seconds that one waits for its turn before it is told to come back."""
 _LONGEST_FRAME = 1 << 20
+_LONGEST_END = 10.0
 _ZIP_HEADS = (b"PK\x03\x04", b"PK\x05\x06")
 
 
@@ -53,7 +54,7 @@ class Limits:
     unpacked: int
 
 
-INSPECTION = Limits(15.0, 10, 512 << 20, MOST_BYTES, MOST_UNPACKED)
+INSPECTION = Limits(30.0, 10, 320 << 20, MOST_BYTES, MOST_UNPACKED)
 # Registers come from an administrator: a national one, packed, takes some seconds.
 UNPACKING = Limits(300.0, 120, 2 << 30, 1 << 30, 2 << 30)
 
@@ -252,7 +253,17 @@ async def _read(file: IO[bytes], work: Work, limits: Limits, into: IO[bytes] | N
         # the whole session: a process that it would have started ends with it
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        await process.wait()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LONGEST_END):
+                await _ended(process)
+
+
+async def _ended(process: Process) -> None:
+    """Waits for a process that was killed. Its end is only seen once its pipe is read to its own."""
+    assert process.stdout is not None
+    while await process.stdout.read(_LONGEST_FRAME):
+        pass
+    await process.wait()
 
 
 async def _listen(process: Process, limits: Limits, into: IO[bytes] | None) -> _Report:

@@ -92,6 +92,11 @@ FINDINGS: Final[dict[str, Kind]] = {
     "pdf_too_many_objects": Kind(
         "error", f"Le PDF compte plus de {MOST_OBJECTS} objets : il n'a pas été lu en entier.", _PRINT
     ),
+    "pdf_repaired": Kind(
+        "warn",
+        "Le PDF comporte des défauts, contournés ici : un autre lecteur peut montrer autre chose.",
+        _PRINT,
+    ),
     "pdf_leading": Kind("warn", "Le PDF est précédé d'autres octets.", _PRINT),
     "zip_empty": Kind("error", "L'archive ne contient aucun fichier.", _REPACK),
     "zip_encrypted": Kind(

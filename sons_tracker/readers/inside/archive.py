@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import stat
+import unicodedata
 import zlib
 from collections.abc import Iterator
 from itertools import pairwise
@@ -23,6 +24,8 @@ _NESTED = re.compile(
     r"\.(?:zip|xlsx|xlsm|docx|pptx|odt|ods|jar|7z|rar|gz|tgz|bz2|xz|tar|cab|iso|zst)$", re.IGNORECASE
 )
 _PACKED = (b"PK\x03\x04", b"PK\x05\x06", b"\x1f\x8b", b"7z\xbc\xaf", b"Rar!", b"BZh", b"\xfd7zX", b"MSCF")
+# Control characters, those that turn the direction of a text, ends of line, and what is no character.
+_UNSEEN = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
 _DRIVE = re.compile(r"^[A-Za-z]:")
 # What the tools of a desktop add to an archive.
 _LITTER = re.compile(r"(?:^|/)(?:__MACOSX/|\.DS_Store$|Thumbs\.db$)")
@@ -82,7 +85,7 @@ def _leads_out(one: ZipInfo) -> bool:
         or "\\" in name
         or bool(_DRIVE.match(name))
         or ".." in name.split("/")
-        or not name.isprintable()
+        or any(unicodedata.category(one) in _UNSEEN for one in name)
         or len(name) > _LONGEST_NAME
     )
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import codecs
 import json
-import logging
 import os
 import sys
 import warnings
@@ -60,7 +59,6 @@ def recognised(head: bytes) -> str | None:
 def main(order: dict[str, Any]) -> None:
     """Recognises, confines itself, reads, tells."""
     warnings.simplefilter("ignore")
-    logging.disable()
     head = os.pread(0, _HEAD, 0)
     kind = recognised(head)
     readers = [import_module(name) for name in _PREPARED.get(kind or "", ())]

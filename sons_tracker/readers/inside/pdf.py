@@ -7,6 +7,7 @@ is not read here.
 from __future__ import annotations
 
 import io
+import logging
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
@@ -34,8 +35,21 @@ _MEDIA = {"/RichMedia", "/Movie", "/Sound", "/3D", "/Screen"}
 _INVOICES = {"factur-x.xml", "zugferd-invoice.xml", "xrechnung.xml"}
 
 
+class _Repairs(logging.Handler):
+    """Hears what the library says when it reads past a defect: another may read something else there."""
+
+    def __init__(self, report: Report) -> None:
+        super().__init__()
+        self._report = report
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._report.add("pdf_repaired")
+
+
 def read(file: BinaryIO, report: Report) -> None:
     """Looks at a whole PDF."""
+    library = logging.getLogger("pypdf")
+    library.handlers, library.propagate = [_Repairs(report)], False
     data = file.read()
     if not data.startswith(b"%PDF-"):
         report.add("pdf_leading", count=data.find(b"%PDF-", 0, _HEAD))
@@ -48,6 +62,8 @@ def read(file: BinaryIO, report: Report) -> None:
         return
     catalogue = _resolved(reader.trailer.raw_get("/Root"))
     _count_pages(catalogue, report)
+    if report.pages is None:
+        return
     for count, item in enumerate(_objects(catalogue), 1):
         if count > MOST_OBJECTS:
             report.add("pdf_too_many_objects")

@@ -138,7 +138,8 @@ def _sheets(file: BinaryIO, report: Report) -> Iterator[CalamineSheet]:
             report.add("xlsx_no_sheet")
         for name in sheets:
             sheet = workbook.get_sheet_by_name(name)
-            if sheet.total_height > MOST_ROWS or sheet.total_width > MOST_COLUMNS:
+            last_row, last_column = sheet.end or (0, 0)  # from 0
+            if last_row >= MOST_ROWS or last_column >= MOST_COLUMNS:
                 report.add("xlsx_too_many_cells", name)
             yield sheet
     except CalamineError:
