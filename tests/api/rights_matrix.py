@@ -271,3 +271,32 @@ MATRIX: dict[str, Row] = {
     "GET /api/v1/samples/{sample_id}/redraw": Row(AGENCIES, ALL, SAMPLE),
     "GET /api/v1/samples/{sample_id}/file": Row(AGENCIES, ALL, SAMPLE),
 }
+
+# What no route does by itself: asked by the terminal, by the clock, or inside an answer.
+_ADMIN = {"admin": "all"}
+_FINDS = {"reviewer": "all", "admin": "all"}
+_EVERY_AGENCY = dict.fromkeys(sorted(AGENCIES), "all")
+WITHOUT_ROUTE: dict[str, dict[str, str]] = {
+    "law.enact": _ADMIN,
+    "law.measure": _ADMIN,
+    "clock.declare": _ADMIN,
+    "member.enrol": _ADMIN,
+    "token.grant": _ADMIN,
+    "person.read": _ADMIN,
+    "person.rectify": _ADMIN,
+    "register.import": _ADMIN,
+    "alert.raise": _FINDS,
+    "journal.export": {"pilot": "all", "admin": "all"},
+    "journal.erase": _ADMIN,
+    "deadline.fire": {},
+    "journal.seal": {},
+    "retention.apply": {},
+    # what of an answer each role reads
+    "fact.read": _EVERY_AGENCY | {"og": "own"},
+    "side.read": _EVERY_AGENCY | {"og": "party"},
+    "bank_number.read": {"payer": "all"} | dict.fromkeys(sorted(SUPPLIER), "own"),
+    "recovery_note.read": _EVERY_AGENCY,
+}
+OF_THE_SCHEDULER = {
+    "deadline.fire", "journal.seal", "retention.apply", "order.read", "audit.run", "alert.raise",
+}  # fmt: skip

@@ -18,9 +18,9 @@ from sons_tracker.api import openapi
 from sons_tracker.api.contract import ANONYMOUS_ROLE, ROLES, Contract
 from sons_tracker.db.engine import transaction
 from sons_tracker.operations.actors import LOCAL_ADMIN
-from sons_tracker.rules.rights import SCHEDULER, Reach, reach, right
+from sons_tracker.rules.rights import RIGHTS, SCHEDULER, Reach, reach, right
 from tests.api.bodies import body_of
-from tests.api.rights_matrix import ALL, MATRIX, NOBODY, Row
+from tests.api.rights_matrix import ALL, MATRIX, NOBODY, OF_THE_SCHEDULER, WITHOUT_ROUTE, Row
 from tests.api.rights_rows import APART, NOT_IN_THE_WORLD, SEEN, WIDER
 from tests.api.rights_world import World, make_world
 from tests.databases import Database
@@ -102,6 +102,18 @@ def test_the_table_of_rights_says_the_same(route: str) -> None:
     assert {role: reaches[role].value for role in reaches if role != SCHEDULER} == {
         role: row.reach(role) for role in row.who
     }
+
+
+def test_the_table_of_rights_says_the_same_of_what_no_route_does() -> None:
+    by_routes = {contract.access.action for contract in ROUTES.values()}
+    assert by_routes.isdisjoint(WITHOUT_ROUTE)
+    assert by_routes | set(WITHOUT_ROUTE) == set(RIGHTS)
+    for action, expected in WITHOUT_ROUTE.items():
+        reaches = right(action).reaches
+        assert {role: reaches[role].value for role in reaches if role != SCHEDULER} == expected, action
+    assert {one.action: one.reaches[SCHEDULER] for one in RIGHTS.values() if SCHEDULER in one.reaches} == (
+        dict.fromkeys(OF_THE_SCHEDULER, Reach.ALL)
+    )
 
 
 async def ask(
