@@ -90,6 +90,7 @@ APART: dict[str, str] = {
     "instance": "the clock, that everyone reads",
     "law_enactment": "the law, that everyone reads",
     "audit_touch": "what waits for an audit, without a screen",
+    "letter": "what is to be mailed to one person: the sender alone reads where to",
     "journal_stamp": "the time stamps of published heads",
     "journal_text": "what people typed, kept beside the journal, as the journal is",
 }
