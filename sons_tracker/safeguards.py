@@ -170,6 +170,10 @@ _SHORTEST_KEY = 32
 _SHORTEST_PASSWORD = 12
 _LEAST_VARIETY = 8
 """How many different characters a key must have: thirty-two times the same letter is no secret."""
+# What is held to be secret, by the end of its name: today DATABASE_URL, DATABASE_APP_URL and SONS_SMTP_URL
+# (the password inside), SONS_ACCOUNT_KEY (each key of the ring), SONS_OIDC_…_CLIENT_SECRET, and a password
+# inside SONS_TIMESTAMP_URL. A test holds every secret of the settings to it; what a file would hold is not
+# seen here: whoever reads the file asks `weakness_of`.
 _IS_KEY = re.compile(r"SONS_\w*(?:_KEY|_KEYS|_SECRET|_TOKEN|_PEPPER)")
 _IS_PASSWORD = re.compile(r"SONS_\w*_PASSWORD")
 _IS_ADDRESS = re.compile(r"SONS_\w*(?:_URL|_ISSUER|_ORIGIN)")
@@ -195,16 +199,23 @@ def _messages(name: str, value: str) -> Iterator[str]:
     elif _IS_PASSWORD.fullmatch(name):
         yield from _password(value)
     elif _IS_KEY.fullmatch(name):
-        if _is_known(value):
-            yield "Ce secret est une valeur de démonstration ou d'exemple : en tirer un au hasard."
-        elif len(value) < _SHORTEST_KEY or len(set(value)) < _LEAST_VARIETY:
-            yield f"Ce secret est trop simple : en tirer un au hasard, d'au moins {_SHORTEST_KEY} caractères."
+        found = (weakness_of(one.strip()) for one in value.split(","))
+        yield from dict.fromkeys(message for message in found if message is not None)
     elif name in _RATES and value == "0":
         yield "Une instance réelle limite le nombre des demandes."
     elif name == "SONS_MAIL_FROM" and _EXAMPLE_HOST.search(value.rpartition("@")[2]):
         yield "L'expéditeur est une adresse d'exemple : les réponses ne parviendraient à personne."
     elif name == "SONS_LOG_LEVEL" and value.lower() == "debug":
         yield "Une instance réelle n'écrit pas le détail de mise au point dans son journal technique."
+
+
+def weakness_of(secret: str) -> str | None:
+    """Why a secret that was not drawn at random may not serve a real instance, in French; None: it may."""
+    if _is_known(secret):
+        return "Ce secret est une valeur de démonstration ou d'exemple : en tirer un au hasard."
+    if len(secret) < _SHORTEST_KEY or len(set(secret)) < _LEAST_VARIETY:
+        return f"Ce secret est trop simple : en tirer un au hasard, d'au moins {_SHORTEST_KEY} caractères."
+    return None
 
 
 def _account(name: str, url: str) -> Iterator[str]:
@@ -225,6 +236,8 @@ def _address(url: str) -> Iterator[str]:
         host = parts.hostname or ""
     except ValueError:
         return
+    if parts.password is not None:
+        yield from _password(unquote(parts.password))
     if parts.scheme != "https":
         yield "Cette adresse doit être en « https:// »."
     if host in _LOOPBACK or _EXAMPLE_HOST.search(host):

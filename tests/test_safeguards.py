@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import timedelta
 
 import pytest
 
 from sons_tracker.errors import ErrorCode, SonsError
-from sons_tracker.safeguards import Rate, Retention
-from sons_tracker.settings import Settings
+from sons_tracker.identity_providers import IdentityProvider
+from sons_tracker.safeguards import Rate, Retention, refused_in_production
+from sons_tracker.settings import DEMONSTRATION_KEY, Settings
 
 STRONG = "Zq8vX2mN7rT4wY9kB3cF6hJ1pL5sD0gA"
 REAL = {
@@ -23,6 +25,16 @@ REAL = {
     "SONS_OIDC_PSC_CLIENT_SECRET": STRONG,
     "SONS_TOTP_KEY": STRONG,
     "SONS_PUBLIC_URL": "https://sons.sante.fr",
+}
+
+# Each secret of the settings: a value of its variable that no real instance may have.
+WEAK = {
+    "database_url": ("DATABASE_URL", "postgresql://sons:changeme@db.sante.fr/sons"),
+    "database_app_url": ("DATABASE_APP_URL", "postgresql://sons_app:secret@db.sante.fr/sons"),
+    "smtp_url": ("SONS_SMTP_URL", "smtps://sons:password@mail.sante.fr"),
+    "account_key": ("SONS_ACCOUNT_KEY", f"{STRONG}AbCdEfGhIjK=,{'A' * 43}="),
+    "timestamp_url": ("SONS_TIMESTAMP_URL", "https://sons:secret@horodatage.sante.fr"),
+    "client_secret": ("SONS_OIDC_PSC_CLIENT_SECRET", "demo"),
 }
 
 REFUSED = [
@@ -74,6 +86,24 @@ def test_production_does_not_start_with_what_a_demonstration_has(name: str, valu
     assert fault.message.endswith(".")
     if "://" not in value and len(value) > 4:
         assert value not in caught.value.detail
+
+
+def test_every_secret_of_the_settings_is_held_to_be_one() -> None:
+    """A secret that is added tomorrow fails here until a weak value of it keeps production from starting."""
+    hidden = {
+        one.name for kind in (Settings, IdentityProvider) for one in dataclasses.fields(kind) if not one.repr
+    }
+    assert hidden == set(WEAK)
+    for name, value in WEAK.values():
+        faults = refused_in_production({name: value})
+        assert [fault.where for fault in faults] == [name], name
+        assert value not in faults[0].message
+
+
+def test_the_keys_of_demonstrations_serve_no_real_instance() -> None:
+    for key in (DEMONSTRATION_KEY, f"{STRONG}AbCdEfGhIjK=,{DEMONSTRATION_KEY}"):
+        with pytest.raises(SonsError, match="SONS_ACCOUNT_KEY"):
+            Settings.from_env(REAL | {"SONS_ACCOUNT_KEY": key})
 
 
 def test_everything_that_is_wrong_is_said_at_once() -> None:

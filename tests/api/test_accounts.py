@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import time
 from collections.abc import AsyncIterator
@@ -13,6 +14,7 @@ import pyotp
 import pytest
 
 from sons_tracker.api.security import COOKIE
+from sons_tracker.app import create_app
 from sons_tracker.operations import actors, invitations, proofs
 from sons_tracker.operations.actors import LOCAL_ADMIN
 from tests.databases import Database
@@ -175,6 +177,55 @@ async def test_guessing_is_slowed_and_the_holder_is_not_shut_out(http: httpx.Asy
     elsewhere = httpx.ASGITransport(app=http._transport.app, client=("192.0.2.7", 1))  # type: ignore[attr-defined]
     async with httpx.AsyncClient(transport=elsewhere, base_url="http://sons.test") as other:
         assert (await other.post("/api/v1/session", json=person.sign_in())).status_code == 201
+
+
+async def test_the_wait_that_is_said_is_the_wait(http: httpx.AsyncClient, database: Database) -> None:
+    wrong = {"email": an_email(), "password": "z" * 20, "code": "000000"}
+    assert (await http.post("/api/v1/session", json=wrong)).status_code == 401
+    owner = await database.connect_superuser()
+    try:
+        await owner.execute(
+            "update sons.sign_in_attempt set attempts = 10, since = now() - interval '9 minutes'"
+        )
+        refused = await http.post("/api/v1/session", json=wrong)
+        assert refused.status_code == 429
+        wait = int(refused.headers["retry-after"])
+        assert 60 < wait <= 360, "six minutes are left of the quarter of an hour"
+        assert f"dans {wait} s" in refused.json()["detail"]
+        await owner.execute(f"update sons.sign_in_attempt set since = since - interval '{wait} seconds'")
+        assert (await http.post("/api/v1/session", json=wrong)).status_code == 401, "waiting is enough"
+    finally:
+        await owner.close()
+
+
+async def test_one_host_of_ipv6_is_one_address(http: httpx.AsyncClient, database: Database) -> None:
+    """As the rates count them: whoever has a whole /64 has not 2^64 times ten attempts."""
+    wrong = {"email": an_email(), "password": "z" * 20, "code": "000000"}
+    for client in ("2001:db8::1", "2001:db8::ffff", "2001:db8:0:1::1", "::ffff:192.0.2.9", "192.0.2.9"):
+        transport = httpx.ASGITransport(app=http._transport.app, client=(client, 1))  # type: ignore[attr-defined]
+        async with httpx.AsyncClient(transport=transport, base_url="http://sons.test") as other:
+            assert (await other.post("/api/v1/session", json=wrong)).status_code == 401
+    owner = await database.connect_superuser()
+    try:
+        counted = await owner.fetch("select attempts from sons.sign_in_attempt order by attempts")
+    finally:
+        await owner.close()
+    assert [row["attempts"] for row in counted] == [1, 2, 2]
+
+
+async def test_an_invitation_by_email_shows_no_secret(http: httpx.AsyncClient, database: Database) -> None:
+    og = await an_account("og")
+    asked = {"email": an_email(), "deliver": "email"}
+    sent = {**og.headers, **a_key()}
+    refused = await http.post("/api/v1/invitations", json=asked, headers=sent)
+    assert (refused.status_code, refused.json()["code"]) == (409, "action_refused")
+    mailing = dataclasses.replace(
+        database.settings, smtp_url="smtp://127.0.0.1:1", mail_from="sons@example.org"
+    )
+    transport = httpx.ASGITransport(app=create_app(mailing, connect=False))
+    async with httpx.AsyncClient(transport=transport, base_url="http://sons.test") as other:
+        made = await other.post("/api/v1/invitations", json=asked, headers={**og.headers, **a_key()})
+    assert (made.status_code, made.json()["secret"]) == (201, None)
 
 
 async def test_a_planted_session_is_not_taken_over_at_the_sign_in(http: httpx.AsyncClient) -> None:
