@@ -21,6 +21,7 @@ from sons_tracker.operations import actors, sealing
 from sons_tracker.operations.actors import LOCAL_ADMIN, SCHEDULER
 from sons_tracker.operations.sealing import keep, publish, seal_all
 from sons_tracker.rules.french import PARIS
+from sons_tracker.rules.sealing import seal
 from sons_tracker.scheduler import running
 from sons_tracker.verify_journal import Report, read_heads
 from tests.databases import Database
@@ -280,6 +281,28 @@ async def test_what_the_owner_of_the_database_changes_is_found(database: Databas
     lines: list[str] = []
     await sealing.export(LOCAL_ADMIN, lines.append)
     assert "ligne 2 : le sceau ne correspond pas" in verified("".join(lines).encode()).problems[0]
+
+
+async def test_a_batch_reads_its_own_part_of_the_chain(database: Database) -> None:
+    """Not the whole of it for each row: a chain of years would never end."""
+    chain, batch = 2000, 50
+    await write_rows(chain)
+    head = (await seal_all()).head
+    await write_rows(batch)
+    async with transaction(SCHEDULER.context) as con:
+        last = await con.fetchrow(sealing._LAST)
+        seals = []
+        for row in await con.fetch(sealing._NEXT, last["txid"], last["id"], batch):
+            digest = seal(head.seq + 1, head.hash, row)
+            seals.append((head.seq + 1, int(row["id"]), head.hash, digest))
+            head = sealing.Head(head.seq + 1, digest)
+        read = (
+            "select seq_tup_read + idx_tup_fetch from pg_stat_xact_user_tables where relname = 'journal_seal'"
+        )
+        before = await con.fetchval(read)
+        await con.execute(sealing._INSERT, *map(list, zip(*seals, strict=True)))
+        assert await con.fetchval(read) - before < 10 * batch
+    await checked()
 
 
 async def a_pilot_with_an_address() -> tuple[Any, Any]:
