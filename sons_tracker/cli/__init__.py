@@ -16,6 +16,7 @@ from sons_tracker.cli import (
     case_documents,
     clock,
     conflicts,
+    delegations,
     endings,
     feeds,
     finess,
@@ -66,6 +67,7 @@ app.add_typer(registers.solutions, name="solutions")
 app.add_typer(accounts.app, name="account")
 app.add_typer(sessions.app, name="session")
 app.add_typer(tokens.app, name="token")
+app.add_typer(delegations.app, name="delegation")
 app.add_typer(privacy.app, name="person")
 app.command("simulate")(orders.simulate)
 app.add_typer(orders.app, name="order")

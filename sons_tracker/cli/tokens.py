@@ -52,6 +52,14 @@ def create(
     all_scopes: Annotated[
         bool, typer.Option("--all-scopes", help="Toutes les portées : tout ce que permet le rôle.")
     ] = False,
+    responsible: Annotated[
+        bool | None,
+        typer.Option(
+            "--responsible/--not-responsible",
+            help="Qui entre dans un organisme gestionnaire en est responsable (par défaut : le premier).",
+            show_default=False,
+        ),
+    ] = None,
     days: Annotated[int, typer.Option(metavar="JOURS", parser=parse_count, help="Durée de validité.")] = 90,
     as_json: Json = False,
 ) -> None:
@@ -80,6 +88,7 @@ def create(
                 role=role,
                 siren=checked,
                 finess_juridique=number,
+                responsible=responsible,
             )
             return await actors.create_token(
                 actors.LOCAL_ADMIN,
