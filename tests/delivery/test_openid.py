@@ -132,6 +132,7 @@ FORGED: list[tuple[str, dict[str, Any]]] = [
     ("another issuer", _said(iss="https://autre.example.org")),
     ("no issuer", _said(iss=None)),
     ("for another client", _said(aud="autre")),
+    ("for another client, by us", _said(aud="autre", azp="sons-tracker")),
     ("for nobody", _said(aud=None)),
     ("for several without a party", _said(aud=["sons-tracker", "autre"])),
     ("for several, another party", _said(aud=["sons-tracker", "autre"], azp="autre")),
@@ -165,6 +166,10 @@ FORGED: list[tuple[str, dict[str, Any]]] = [
     ("a token of points", {"signed": lambda _: "..."}),
     ("an encrypted token", {"signed": lambda _: "a.b.c.d.e"}),
     ("information about another", {"served": {"information": {"sub": "une-autre"}}}),
+    (
+        "information in clear",
+        {"served": {"metadata": {"userinfo_endpoint": "http://identite.demonstration.test/userinfo"}}},
+    ),
     ("information about nobody", {"served": {"information": {"sub": None}}}),
 ]
 
@@ -265,6 +270,27 @@ async def test_a_provider_that_is_ill_is_unavailable(transport: httpx.MockTransp
         await client.address(configured(), VISIT)
     assert caught.value.code is ErrorCode.UNAVAILABLE
     await client.aclose()
+
+
+async def test_an_answer_that_is_too_long_is_not_read() -> None:
+    whole = Odd().metadata()
+
+    def answer(padding: int) -> httpx.MockTransport:
+        served = {"/keys": {"keys": [KEY.as_dict(private=False)]}}
+        return httpx.MockTransport(
+            lambda request: httpx.Response(
+                200, content=json.dumps(served.get(request.url.path[-5:], whole)) + " " * padding
+            )
+        )
+
+    for padding, read in ((0, True), (openid.MOST_BYTES, False)):
+        client = OpenIdClient(SERVICE, answer(padding))
+        assert (await client.what_fails(configured()) is None) is read
+        await client.aclose()
+
+
+def test_only_asymmetric_signatures_are_taken() -> None:
+    assert {name[:2] for name in openid.ALGORITHMS} == {"RS", "PS", "ES"}
 
 
 async def test_a_provider_that_never_ends_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
