@@ -41,6 +41,8 @@ class DelegationParties:
 
 def last_day(from_on: date) -> date:
     """The last day on which a delegation that begins on `from_on` may end: the eve of a year later."""
+    if from_on.year == date.max.year:
+        return date.min  # no year follows: nothing that begins there can be given
     try:
         return from_on.replace(year=from_on.year + 1) - timedelta(days=1)
     except ValueError:  # 29 February; the database, too, counts a year to the 28th
