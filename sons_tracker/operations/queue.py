@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -16,23 +15,24 @@ from sons_tracker.operations.actors import Actor, require
 from sons_tracker.operations.queue_facts import (
     FACTS,
     IN_ANY_STATE,
+    OLDEST,
     SHOWN,
-    WHERE,
     QueueFilter,
     Scales,
     Weighed,
     arguments,
 )
+from sons_tracker.operations.queue_scores import QueueKey, Sort, page_arguments, page_of, score_arguments
 from sons_tracker.rules.case_clock import Clock
 from sons_tracker.rules.lifecycle import CONFLICT_STATES
 from sons_tracker.rules.risk import Risk
 from sons_tracker.rules.texts import Law
 
-Sort = Literal["risk", "age"]
 MOST_EXPORTED = 20_000
-_READ_AHEAD = 2_000
-QueueKey = tuple[int | None, datetime, UUID]
-"""The last case of a page: its score (None by age), when it was opened, its identifier."""
+# Where a filter holds more cases than that, their facts are read whole and hashed: what row-level security
+# adds to each table makes the planner expect a handful of rows, and search for each.
+_HASHED_FROM = 1_000
+_JOINS = "select set_config('enable_nestloop', $1, true), set_config('enable_mergejoin', $1, true)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ async def read_queue(
     """A page of the queue at the business instant `at`, for the agencies: the riskiest, or the oldest, first.
 
     Risks move with time: a case may change pages between two of them. Whatever the number of cases, no more
-    than a page of them is held.
+    than a page of them leaves the database.
 
     Raises:
         SonsError: `FORBIDDEN`; `INVALID_REQUEST` for a couloir or a region that does not exist.
@@ -95,73 +95,30 @@ async def read_queue(
             "select set_config('plan_cache_mode', 'force_custom_plan', true), set_config('jit', 'off', true),"
             " set_config('work_mem', '64MB', true)"
         )
-        rows = _streamed(con, narrowed, sort, given, scales, after, limit)
-        found = await (_riskiest(rows, after, limit) if sort == "risk" else _first(rows, limit))
-        names = await _names(con, found[:limit])
-        rows_shown = await con.fetch(SHOWN, [one.row["id"] for one in found[:limit]])
         counted = await con.fetch(
             f"select c.state, count(*) as n from conflict c where {IN_ANY_STATE} group by 1",  # noqa: S608 # nosec B608 # constants
             *given[:-1],
         )
-    counts = dict.fromkeys(CONFLICT_STATES, 0) | {row["state"]: row["n"] for row in counted}
-    shown = {row["id"]: row for row in rows_shown}
-    cases = tuple(_case(one, scales, names, shown[one.row["id"]]) for one in found[:limit])
-    last = found[limit - 1] if len(found) > limit else None
-    return QueuePage(cases, counts, None if last is None else _key(last, sort))
+        counts = dict.fromkeys(CONFLICT_STATES, 0) | {row["state"]: row["n"] for row in counted}
+        if sort == "age" and narrowed.risk_from is None:
+            rows = await con.fetch(OLDEST, *given, *(after or (None, None, None))[1:], limit + 1)
+        else:
+            asked = [*score_arguments(law, at), *page_arguments(narrowed.risk_from, after, limit)]
+            whole = sum(counts.values()) > _HASHED_FROM
+            await con.execute(_JOINS, "off" if whole else "on")
+            rows = await con.fetch(page_of(sort), *given, *asked)
+            await con.execute(_JOINS, "on")
+        ids = [row["id"] for row in rows[:limit]]
+        facts = {row["id"]: row for row in await con.fetch(FACTS, ids)}
+        found = [scales.weigh(facts[one]) for one in ids]
+        names = await _names(con, found)
+        shown = {row["id"]: row for row in await con.fetch(SHOWN, ids)}
+    cases = tuple(_case(one, scales, names, shown[one.row["id"]]) for one in found)
+    return QueuePage(cases, counts, _key(found[-1], sort) if len(rows) > limit else None)
 
 
 def _key(weighed: Weighed, sort: Sort) -> QueueKey:
     return weighed.score if sort == "risk" else None, weighed.row["opened_at"], weighed.row["id"]
-
-
-async def _streamed(
-    con: asyncpg.Connection,
-    narrowed: QueueFilter,
-    sort: Sort,
-    given: list[Any],
-    scales: Scales,
-    after: QueueKey | None,
-    limit: int,
-) -> AsyncIterator[Weighed]:
-    """The cases of the filter, oldest first, weighed as they come."""
-    page, values = "", list(given)
-    where = WHERE
-    if sort == "age":
-        if after is not None:
-            where += " and (c.opened_at, c.id) > ($13, $14)"
-            values += [after[1], after[2]]
-        if narrowed.risk_from is None:
-            page = f"order by c.opened_at, c.id limit {limit + 1}"
-    async for row in con.cursor(FACTS.format(where=where, page=page), *values, prefetch=_READ_AHEAD):
-        weighed = scales.weigh(row)
-        if narrowed.risk_from is None or weighed.score >= narrowed.risk_from:
-            yield weighed
-
-
-async def _first(rows: AsyncIterator[Weighed], limit: int) -> list[Weighed]:
-    found = []
-    async for one in rows:
-        found.append(one)
-        if len(found) > limit:
-            break
-    return found
-
-
-async def _riskiest(rows: AsyncIterator[Weighed], after: QueueKey | None, limit: int) -> list[Weighed]:
-    """The page that follows `after` by risk, oldest first among equals; a heap of one page and a batch."""
-    best: list[Weighed] = []
-    batch: list[Weighed] = []
-    passed = None if after is None else (-(after[0] or 0), after[1], after[2])
-    async for one in rows:
-        if passed is None or _rank(one) > passed:
-            batch.append(one)
-        if len(batch) >= _READ_AHEAD:
-            best, batch = heapq.nsmallest(limit + 1, best + batch, key=_rank), []
-    return heapq.nsmallest(limit + 1, best + batch, key=_rank)
-
-
-def _rank(one: Weighed) -> tuple[int, datetime, UUID]:
-    return -one.score, one.row["opened_at"], one.row["id"]
 
 
 async def _names(con: asyncpg.Connection, found: Sequence[Weighed]) -> dict[UUID, str]:

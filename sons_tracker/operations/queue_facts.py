@@ -1,4 +1,4 @@
-"""What the reviewers' queue reads of each case, in one statement for a page as for the nation."""
+"""What the reviewers' queue reads of the cases of a page, and how its filter is asked."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from sons_tracker.rules.parameters import required
 from sons_tracker.rules.risk import Risk, RiskFacts, assess_risk, score
 from sons_tracker.rules.texts import Law, RiskTerms
 
-# Whatever the filter narrows, what a case shares with others (alerts, suppliers) is counted over all of them,
-# once, and hashed: asked case by case, it would be thousands of searches.
+# `$1`: the identifiers of a page. What a case shares with others (alerts, suppliers) is counted over all of
+# them, once, and hashed: asked case by case, it would be a search each.
 FACTS = """
 with chosen as (
-  select c.* from conflict c where {where} {page}
+  select c.* from conflict c where c.id = any($1)
 ), asked as (
   select q.conflict_id, array_agg(q.kind order by q.asked_at, q.id) as kinds,
     array_agg(q.asked_at order by q.asked_at, q.id) as asked,
@@ -60,7 +60,7 @@ select c.id, c.number, c.vague, c.family, c.state, c.og_id, c.og_finess_juridiqu
   c.assigned_to, c.opened_at, c.last_found_at, c.ceased_at, c.at_stake_ttc_cents,
   coalesce(f.worst, 3) as worst,
   greatest(coalesce(m.cents, 0), 0) as paid_cents, coalesce(h.others, 0) as others,
-  coalesce(g.patterns, '{{}}') || coalesce(h.patterns, '{{}}') as patterns,
+  coalesce(g.patterns, '{}') || coalesce(h.patterns, '{}') as patterns,
   q.kinds, q.asked, q.due, q.settled, d.approved_at
 from chosen c
 left join asked q on q.conflict_id = c.id
@@ -70,7 +70,6 @@ left join of_og g on g.og = c.og_finess_juridique
 left join shared h on h.id = c.id
 left join conflict_decision d on d.conflict_id = c.id and d.dropped_at is null
   and c.state in ('decided', 'executed', 'closed')
-order by c.opened_at, c.id
 """
 # What only the cases of a page are asked: `$1` their identifiers.
 SHOWN = """
@@ -99,6 +98,14 @@ and ($1::timestamptz is null or exists (
     and q.withdrawn_at is null and q.answer_due_at < $1))
 """
 WHERE = f"{IN_ANY_STATE} and case when $12::text is null then c.state <> 'closed' else c.state = $12 end"
+# A page by age, of the filter alone: `$13` and `$14` the key after which it begins, `$15` how many.
+OLDEST = f"""
+select c.id from conflict c
+where {WHERE} and ($13::timestamptz is null or (c.opened_at, c.id) > ($13, $14::uuid))
+order by c.opened_at, c.id limit $15
+"""  # noqa: S608 # nosec B608 # constants of this module
+FIRST_YEAR = 2022
+"""No case is older than the programme."""
 _OUTCOMES = ("fail", "review", "unknown")
 
 
@@ -201,7 +208,7 @@ class Scales:
         return Risk(0, ()) if terms is None else assess_risk(_facts(weighed.row, weighed.clock), *terms)
 
     def _read_days_off(self, departement: str | None) -> tuple[date, ...]:
-        return weekdays_off(public_holidays(departement, range(_FIRST_YEAR, self._known.year + 1)))
+        return weekdays_off(public_holidays(departement, range(FIRST_YEAR, self._known.year + 1)))
 
     def _read_terms(self, vague: str) -> tuple[RiskTerms, dict[str, int]] | None:
         texts = self._law.vagues[vague]
@@ -210,10 +217,6 @@ class Scales:
         if risk is None or alerts is None:
             return None
         return required(risk), dict(required(alerts).points)
-
-
-# No case is older than the programme.
-_FIRST_YEAR = 2022
 
 
 def _facts(row: Any, running: Clock) -> RiskFacts:

@@ -21,6 +21,7 @@ _SUBDIVISIONS = {
 }  # fmt: skip
 # What a FINESS number overseas starts with, and the department that it stands for.
 _OVERSEAS = {"9701": "971", "9702": "972", "9703": "973", "9704": "974", "9805": "976", "9806": "986"}
+_DEPARTEMENT_LENGTH = 2
 # No year has fewer working days, whatever the department.
 _WORKING_DAYS_A_YEAR = 240
 
@@ -35,6 +36,16 @@ def public_holidays(departement: str | None, years: Iterable[int]) -> frozenset[
     those of the whole country for None, and for a department that has no others."""
     subdivision = None if departement is None else _SUBDIVISIONS.get(departement)
     return frozenset().union(*(_of_year(subdivision, year) for year in years))
+
+
+def holidays_by_prefix(years: Iterable[int]) -> dict[str, frozenset[date]]:
+    """The public holidays of some years by how a FINESS number begins: "" for the whole country, then each
+    beginning that has others; of two that fit, the longer one holds (`departement_of`)."""
+    told = tuple(years)
+    own = {**_OVERSEAS, **{code: code for code in _SUBDIVISIONS if len(code) == _DEPARTEMENT_LENGTH}}
+    return {"": public_holidays(None, told)} | {
+        prefix: public_holidays(departement, told) for prefix, departement in own.items()
+    }
 
 
 @cache

@@ -34,7 +34,7 @@ from tests.bench.bench_forecast import _LIVES
 from tests.bench.bench_impact import seed
 from tests.databases import make_home
 
-GOALS = {"par âge": 1.0, "par risque": 3.0, "alertes": 5.0}
+GOALS = {"par âge": 1.0, "par risque": 1.0, "alertes": 5.0}
 AT = datetime(2023, 9, 1, 9, 0, tzinfo=ZoneInfo("Europe/Paris"))
 _CASES = """
 set session_replication_role = replica;
