@@ -58,12 +58,10 @@ def signs(act: str) -> Judge:
 
 
 def no_open_correction(dossier: Dossier, _law: Law, _at: datetime) -> Iterable[Reason]:
-    """A correction that was asked blocks the next step until it is answered."""
+    """A correction that was asked blocks the next step until it is answered. Its reason was typed: it is read
+    in the correction, and stays out of a refusal, which the journal seals."""
     if dossier.correction is not None:
-        yield Reason(
-            f"Une correction est demandée : {dossier.correction.reason}",
-            "Répondre d'abord à la demande de correction.",
-        )
+        yield Reason("Une correction est demandée.", "Répondre d'abord à la demande de correction.")
 
 
 def open_correction(dossier: Dossier, _law: Law, _at: datetime) -> Iterable[Reason]:
