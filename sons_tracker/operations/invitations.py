@@ -236,7 +236,8 @@ async def accept(secret: str, name: str, password: str, door: Door, at: datetime
 
 @retrying
 async def confirm(secret: str, code: str, door: Door, at: datetime) -> None:
-    """Second step: a code of the second factor opens the account, and the person belongs.
+    """Second step: a code of the second factor opens the account, and the person belongs. After a `reset`,
+    the person is also written that its password was changed.
 
     Raises:
         SonsError: `NOT_FOUND`; `INVALID_REQUEST` for a code that is not the one of the moment.
@@ -258,6 +259,8 @@ async def confirm(secret: str, code: str, door: Door, at: datetime) -> None:
         if not confirmed:
             raise SonsError(ErrorCode.NOT_FOUND, _UNKNOWN)
         await come_in(con, author, secret, found["invitation_id"], at)
+        if found["kind"] == "reset":  # who lost an account to whoever asked for this learns it
+            await letters.to_person(con, "password_changed", found["person_id"])
 
 
 async def join(actor: Actor, secret: str, at: datetime, key: Key, render: Callable[[None], Answer]) -> Answer:

@@ -55,6 +55,7 @@ async def change_password(
     Raises:
         SonsError: as `_prove`; `INVALID_REQUEST` for a password that may not be chosen.
     """
+    require(actor, "account.change")
     proved = await _prove(actor, proof, origin, door)
     checked = checked_password(chosen, proved.email)
     if checked == composed(proof.password):
@@ -82,6 +83,7 @@ async def draw_factor(actor: Actor, proof: Proof, origin: str, door: Door, at: d
     Raises:
         SonsError: as `_prove`.
     """
+    require(actor, "account.change")
     proved, chosen = await _prove(actor, proof, origin, door), new_secret()
     async with transaction(actor.context) as con:
         await _serve(con, actor, proved)
@@ -103,6 +105,7 @@ async def confirm_factor(actor: Actor, code: str, origin: str, door: Door, at: d
         SonsError: `FORBIDDEN` as `_prove`; `NOT_FOUND` when none was drawn; `INVALID_REQUEST` for a code that
             is not the one of the moment; `TOO_MANY_REQUESTS`.
     """
+    require(actor, "account.change")
     facts = await _facts(actor)
     await count_attempt(facts["email"], origin, door)
     if facts["pending"] is None:
@@ -123,7 +126,6 @@ async def confirm_factor(actor: Actor, code: str, origin: str, door: Door, at: d
 
 
 async def _facts(actor: Actor) -> asyncpg.Record:
-    require(actor, "account.change")
     session_id(actor)
     async with transaction(actor.context, read_only=True) as con:
         facts = await con.fetchrow("select email, password_hash, sealed, pending from own_proofs()")

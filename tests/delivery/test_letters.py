@@ -13,6 +13,7 @@ from uuid import UUID
 
 import asyncpg
 import msgspec
+import pyotp
 import pytest
 
 from sons_tracker.db.engine import transaction
@@ -207,7 +208,12 @@ async def test_a_reset_by_an_administrator_is_another_letter(database: Database,
     assert msgspec.json.decode(shown.answer.body)["kind"] == "reset"
     assert await relay.deliver_once(through(database, box)) == {"delivered": 1}
     assert read(box)["Subject"] == "[SONS] Choisir à nouveau votre mot de passe"
-    await accepted(code_of(read(box)))
+    code = code_of(read(box))
+    drawn = await accepted(code)
+    await invitations.confirm(code, pyotp.TOTP(drawn.secret).now(), DOOR, AT)
+    assert await relay.deliver_once(through(database, box)) == {"delivered": 1}
+    told = read(box)
+    assert (told["To"], told["Subject"]) == (INVITED, "[SONS] Votre mot de passe a été changé")
 
 
 async def test_a_letter_shows_nothing_of_itself_to_a_log(

@@ -57,7 +57,17 @@ def test_labels_are_french_and_each_is_one() -> None:
 def test_who_only_reads_does_nothing() -> None:
     """A pilot and an ARS act on no order, no case and no money; an ARS answers what it is asked."""
     reads = ("read", "list", "compare", "export", "run", "open", "inspect")
-    own = ("session", "token", "webhook", "notice", "invitation", "identity", "saved_view", "member")
+    own = (
+        "session",
+        "token",
+        "webhook",
+        "notice",
+        "invitation",
+        "identity",
+        "account",
+        "saved_view",
+        "member",
+    )
     for role in ("pilot", "ars"):
         acts = {
             action
