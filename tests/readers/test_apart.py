@@ -229,3 +229,10 @@ def test_the_parent_never_imports_what_parses() -> None:
     )
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
     assert told.stdout.strip() == "[]"
+
+
+def test_the_page_of_findings_is_the_list() -> None:
+    page = (ROOT / "docs" / "pieces.md").read_text()
+    effects = {"error": "refus", "warn": "à noter"}
+    lines = [f"| `{code}` | {effects[kind.severity]} | {kind.message} |" for code, kind in FINDINGS.items()]
+    assert sorted(lines) == sorted(line for line in page.splitlines() if line.startswith("| `"))
