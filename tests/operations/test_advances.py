@@ -181,7 +181,11 @@ async def test_a_correction_blocks_the_next_step_until_it_is_answered() -> None:
     assert asked.outcome.answer_due_at is not None
     assert asked.outcome.answer_due_at.astimezone(PARIS).date() == date(2023, 3, 15)
     assert (await life.the_requests(order))[0].state == "to_correct"
-    assert "La mention manque." in (await life.validate_advance(order)).messages
+    assert asked.outcome.reason == "La mention manque."
+    # what was typed is read there: the journal seals the refusal
+    assert "Une correction est demandée." in (await life.validate_advance(order)).messages
+    sealed = await owner.fetch("select facts::text from journal where object_id = $1", str(order.order_id))
+    assert "La mention manque." not in str(sealed)
     assert "Une correction est demandée" in (await ask(order, "advance")).messages
     told = life.Told()
     await corrections.answer_correction(
