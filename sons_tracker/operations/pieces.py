@@ -15,6 +15,7 @@ from sons_tracker.operations.actors import Actor, require
 from sons_tracker.readers import apart
 from sons_tracker.readers.apart import Inspection, Kind
 
+_BLOCK = 1 << 20
 # A media type names one kind; the others of the route promise nothing.
 MEDIA_TYPES: dict[str, Kind] = {
     "application/pdf": "pdf",
@@ -40,11 +41,18 @@ async def inspect(actor: Actor, file: IO[bytes], media_type: str | None = None) 
         SonsError: `FORBIDDEN` without an account; `UNAVAILABLE` when too many files are being read.
     """
     require(actor, "piece.inspect")
-    file.seek(0)
-    digest = await asyncio.to_thread(lambda: hashlib.file_digest(file, "sha256").digest())
+    digest = await asyncio.to_thread(_digest, file)
     inspection = await apart.inspect(file)
     announced = MEDIA_TYPES.get(media_type or "")
     if announced is not None and inspection.kind not in {announced, None}:
         other = (apart.finding("other_kind"), *inspection.findings)
         inspection = replace(inspection, findings=other)
     return PieceView(digest, os.fstat(file.fileno()).st_size, inspection)
+
+
+def _digest(file: IO[bytes]) -> bytes:
+    found = hashlib.sha256()
+    file.seek(0)
+    while block := file.read(_BLOCK):
+        found.update(block)
+    return found.digest()
