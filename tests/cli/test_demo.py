@@ -59,6 +59,7 @@ async def test_amounts_are_those_of_the_source_documents_twice(empty: Database):
         assert told["Un établissement, deux numéros"]["decisions"] == ["fail"]
         # 30 % of 43 120, 88 704, 17 520 and 2 920 (S0:1304, S0:1326, S0:1470, S0:1579)
         assert told["Les avances de 30 %"]["totals_ttc"] == ["45679.20"]
+        assert told["Une délégation de signature"]["decisions"] == ["refused", "signed"]
         assert told["De la VA au solde"]["totals_ttc"] == ["43120.00"]
         assert told["Un ESSMS retiré du périmètre"]["totals_ttc"] == ["15330.00"]  # 7 × 2 190
         assert told["Changer d'éditeur"]["decisions"] == ["refused", "cancelled", "accepted"]
@@ -81,6 +82,7 @@ async def test_it_reads_in_french_on_80_columns(empty: Database):
         "Échéance atteinte\u00a0: clôture",
         "Rappel, 7 jours avant\u00a0: clôture",
         "19 décembre 2024, 14 h 00",
+        "lui délègue la signature des VA",
     ):
         assert said in out
     flowing = " ".join(out.split())

@@ -7,7 +7,7 @@ from datetime import date
 from uuid import UUID
 
 from sons_tracker import law as texts
-from sons_tracker.cli.demonstration import steps
+from sons_tracker.cli.demonstration import delegations, steps
 from sons_tracker.cli.demonstration.steps import Life, go_to, life_of, one, step
 from sons_tracker.cli.demonstration.stories import FIRST, Scene, Told, deposit
 from sons_tracker.cli.demonstration.telling_life import LifeTeller
@@ -174,7 +174,10 @@ async def removal(world: World, teller: LifeTeller) -> Told:
     await steps.remove_essms(world, life, removed)
     kept = [number for number in life.essms if number != removed]
     teller.say(f"Avenant accepté par l'OG : l'ESSMS {removed} quitte le périmètre et redevient libre (C10).")
-    await steps.sign_va(world, life, kept)
+    await steps.prepare_va(world, life, kept)
+    why = await delegations.refused_once_over(world, life)
+    teller.say(f"Le chef de service, qui avait signé en mars, est refusé. {why}")
+    await steps.sign_prepared(world, life, life.og)
     amounts = {line.finess: line.unit_ttc_cents or 0 for line in life.view.lines if line.finess in kept}
     asked = await steps.ask_solde(world, life, amounts, "F-2023-014")
     assert isinstance(asked, RequestView), asked
@@ -183,7 +186,13 @@ async def removal(world: World, teller: LifeTeller) -> Told:
     await _account(teller, life)
     state, received = await _state(life), await _received(life)
     return _ended("Un ESSMS retiré du périmètre", (state,), (received,),
-                  (state, received) == ("settled", sum(amounts.values())))  # fmt: skip
+                  (state, received) == ("settled", sum(amounts.values()))
+                  and date_fr(delegations.UNTIL_ON) in why)  # fmt: skip
+
+
+async def delegation(world: World, teller: LifeTeller) -> Told:
+    """A director lets a head of service sign the VA of the order of 8 ESSMS, in March only."""
+    return await delegations.delegated(world, teller, await _life(world, _EIGHT))
 
 
 async def change_of_editor(world: World, teller: LifeTeller) -> Told:
@@ -336,6 +345,7 @@ LIVES: tuple[tuple[str, str, Play], ...] = (
         " personnes font, sur la seule parole de la banque.",
         advances,
     ),
+    (delegations.TITLE, delegations.LESSON, delegation),
     (
         "120 jours, puis une bonne nouvelle",
         "Une commande sous condition est rappelée à l'éditeur, puis caduque ; elle rouvre si l'on apprend"

@@ -188,15 +188,28 @@ async def pay_what_is_due(world: World) -> tuple[LotView, LotView]:
     return prepared, await lot_reading.find_lot(world.payers[0], prepared.id)
 
 
-async def sign_va(world: World, life: Life, essms: Sequence[str]) -> VaView:
-    """The supplier prepares the VA of these ESSMS, the OG signs the text that it was shown."""
+async def prepare_va(world: World, life: Life, essms: Sequence[str]) -> None:
+    """The supplier prepares the VA of these ESSMS."""
     lines = tuple(VaLine(FinessGeographique(number), True, True, *_RECORDS) for number in essms)
     at = await clock.now()
     prepared = await step(va.prepare_va, life.supplier, life.order_id, VaDeclaration(lines), world.law, at)
     assert isinstance(prepared, VaView), prepared
+
+
+async def sign_prepared(world: World, life: Life, who: Actor) -> VaView | Refused:
+    """A member of the OG signs the text that it is shown, or is told why not."""
+    at = await clock.now()
     signer = Signer(life.signer_name, "Direction générale", VA_CONSENT)
-    shown = await va.find_va(life.og, life.order_id, world.law, at)
-    signed = await step(va.sign_va, life.og, life.order_id, shown.statement_sha256, signer, world.law, at)
+    shown = await va.find_va(who, life.order_id, world.law, at)
+    told = await step(va.sign_va, who, life.order_id, shown.statement_sha256, signer, world.law, at)
+    assert isinstance(told, VaView | Refused)
+    return told
+
+
+async def sign_va(world: World, life: Life, essms: Sequence[str]) -> VaView:
+    """The supplier prepares the VA of these ESSMS, the OG signs the text that it was shown."""
+    await prepare_va(world, life, essms)
+    signed = await sign_prepared(world, life, life.og)
     assert isinstance(signed, VaView), signed
     return signed
 
