@@ -22,12 +22,17 @@ import asyncpg
 from sons_tracker.db import journal
 from sons_tracker.db.engine import RowContext, ask, retrying, see_as, transaction
 from sons_tracker.errors import ErrorCode, SonsError
+from sons_tracker.operations import rates
 from sons_tracker.operations.actors import ANONYMOUS, Actor, digest, require
 from sons_tracker.operations.proofs import Door, new_secret, step_of, verify_password
 from sons_tracker.operations.session_proofs import OIDC, carry, roles_within_reach
+from sons_tracker.safeguards import Rate
 
 MOST_ATTEMPTS = 10
 """Sign-ins tried on one account from one address in a quarter of an hour, successes included."""
+CODES = Rate(MOST_ATTEMPTS, 15 * 60)
+"""Codes looked at on one account once its password was right, wherever they come from. Beyond, the answer is
+that of a wrong password: it does not say that this one is right."""
 SECRET_LENGTH = 43
 _UNKNOWN = "Aucune session ouverte ne porte cet identifiant."
 
@@ -109,7 +114,11 @@ async def sign_in(asked: SignIn, address: str, door: Door, at: datetime) -> Open
     facts = await ask("select person_id, password_hash, sealed, last_step from sign_in_facts($1)", email)
     right = await verify_password(None if facts is None else facts["password_hash"], asked.password)
     step = step_of(new_secret() if facts is None else door.unseal(facts["sealed"]), asked.code, time.time())
-    if facts is None or not right or step is None:
+    # Who has the password and many addresses would find a code in hours: only so many are looked at, wherever
+    # they come from. Where the password is wrong another count is spent, to take as long.
+    counted = door.digest(f"{'code' if right else 'nothing'} {email}").hex()
+    looked_at = (await rates.spend("account", counted, CODES)).granted
+    if facts is None or not right or step is None or not looked_at:
         raise _refused()
     return await _open_first(facts["person_id"], step, asked, place, door, at)
 
