@@ -280,8 +280,8 @@ async def export(
             " sons.journal_instant(taken_at) as taken_at from journal_head order by seq, channel"
         )
         stamps = await con.fetch(
-            "select seq, encode(hash, 'hex') as hash, translate(encode(token, 'base64'), chr(10), '') as token"
-            " from journal_stamp order by seq"
+            "select seq, encode(hash, 'hex') as hash,"
+            " translate(encode(token, 'base64'), chr(10), '') as token from journal_stamp order by seq"
         )
         header = {
             "format": VERSION,

@@ -56,10 +56,18 @@ from sons_tracker.db import engine
 from sons_tracker.operations.sealing import seal_all
 async def main():
     await engine.start(sys.argv[1], role=sys.argv[2] or None, max_size=1)
-    print("started", flush=True)
+    told, work = asyncio.StreamReader(), None
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(told), sys.stdin)
+    while line := await told.readline():
+        if work is not None:
+            work.cancel()
+            await asyncio.wait([work])
+        work = asyncio.create_task(keep_on(float(line))) if line.strip() else None
+        print("ok", flush=True)
+async def keep_on(seconds):
     while True:
         await seal_all()
-        await asyncio.sleep(float(sys.argv[3]))
+        await asyncio.sleep(seconds)
 asyncio.run(main())
 """
 _LONG = """
@@ -69,6 +77,7 @@ select '2023-03-01Z', 'admin', 'local', 'test.written', 'order', gen_random_uuid
 from generate_series(1, $1::int) n
 """
 Act = Callable[[], Awaitable[None]]
+Tell = Callable[[float | None], Awaitable[None]]
 
 
 @contextmanager
@@ -86,16 +95,24 @@ def no_journal() -> Iterator[None]:
 
 
 @asynccontextmanager
-async def sequencer(database: OpenDatabase, seconds: float) -> AsyncIterator[None]:
-    """Another process seals at once, then every so many seconds, until leaving."""
+async def sequencer(database: OpenDatabase) -> AsyncIterator[Tell]:
+    """Another process, which seals when it is told: at once, then every so many seconds; None: no more. It
+    lives on as the server's does, and its connection is warm."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", _SEQUENCER, database.app_dsn, database.app_role or "", str(seconds)),
+        *(sys.executable, "-c", _SEQUENCER, database.app_dsn, database.app_role or ""),
+        stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
     )
-    assert process.stdout is not None
-    await process.stdout.readline()
+    stdin, stdout = process.stdin, process.stdout
+    assert stdin is not None
+    assert stdout is not None
+
+    async def tell(seconds: float | None) -> None:
+        stdin.write(b"\n" if seconds is None else f"{seconds}\n".encode())
+        assert await stdout.readline() == b"ok\n"
+
     try:
-        yield
+        yield tell
     finally:
         process.kill()
         await process.wait()
@@ -114,7 +131,7 @@ async def burst(act: Act, times: int) -> float:
     return 1000 * WRITERS * (time.perf_counter() - start) / times
 
 
-async def compare(database: OpenDatabase, act: Act, times: int, rounds: int) -> dict[str, list[float]]:
+async def compare(tell: Tell, act: Act, times: int, rounds: int) -> dict[str, list[float]]:
     """Milliseconds per act, way by way."""
     taken: dict[str, list[float]] = {WITHOUT: [], WITH: [], SEALED: [], STRESS: []}
     draw = random.Random(SEED)
@@ -129,8 +146,9 @@ async def compare(database: OpenDatabase, act: Act, times: int, rounds: int) -> 
                 await sealing.seal_all()
                 if way == SEALED:
                     await burst(act, times)
-                async with sequencer(database, EVERY[way]):
-                    ms = await burst(act, times)
+                await tell(EVERY[way])
+                ms = await burst(act, times)
+                await tell(None)
             if number:  # plans and caches are warm
                 taken[way].append(ms)
     return taken
@@ -222,9 +240,10 @@ async def measure(rounds: int, times: int, rows: int) -> tuple[float, float]:
         print(f"graine {SEED}, {rounds} tours, {WRITERS} rédacteurs, Python {platform.python_version()}")
         print(await owner.fetchval("select version()"))
         deposit = by_operation(settings, supply)
-        taken = await compare(database, lambda: deposit(supply.take(10)), times, rounds)
-        ratio = report("dépôt", taken)
-        small = await compare(database, small_act(supply.editor.actor), 10 * times, rounds)
+        async with sequencer(database) as tell:
+            taken = await compare(tell, lambda: deposit(supply.take(10)), times, rounds)
+            ratio = report("dépôt", taken)
+            small = await compare(tell, small_act(supply.editor.actor), 10 * times, rounds)
         ratios = ratio, report("moindre acte", small)
         await owner.close()
         await long_journal(database, rows, home)
