@@ -14,6 +14,7 @@ from pathlib import Path
 
 from tests.factories import a_finess
 from tests.factories_registers import a_grant, a_referencing, establishment_line, finess_text
+from tests.hostile import pieces
 from tests.hostile.reading import DAY
 from tests.registers.test_finess_json import a_pmej, an_ege
 
@@ -169,6 +170,22 @@ def packed() -> Iterator[tuple[str, bytes, str]]:
     yield "bomb-of-lines.csv.gz", bomb(b"a;b;c\n", 1 << 28), INVALID
     yield "bomb-in-a-register.csv.gz", bomb(b"\n", 1 << 28, _finess().encode()), INVALID
     yield "bomb-of-brackets.json.gz", bomb(b"[", 1 << 28), INVALID
+
+
+def archives() -> Iterator[tuple[str, bytes, str]]:
+    """ZIP and XLSX, unpacked apart: none of these holds a register."""
+    for name, content, _ in (*pieces.zips(), *pieces.workbooks()):
+        yield name, content, INVALID
+    lines = _rows(a_grant(a_finess()), *({"grant_reference": f"G-{n}"} for n in range(200)))
+    whole = pieces.packed(("grants.csv", lines))
+    for number, at in enumerate(range(4, len(whole), len(whole) // 20)):
+        yield f"cut-{number:02}.zip", whole[:at], INVALID
+    yield "nul-inside.zip", pieces.packed(("grants.csv", b"\x00" * 1_000)), INVALID
+    yield (
+        "long-line.zip",
+        pieces.packed(("grants.csv", random.Random(6).randbytes(9 << 20).hex().encode())),
+        INVALID,
+    )
 
 
 def bomb(unit: bytes, size: int, head: bytes = b"") -> bytes:

@@ -31,7 +31,7 @@ async def read_apart(database: Database, folder: Path) -> list[dict[str, object]
 
 
 @pytest.mark.scoreboard(8)
-@pytest.mark.parametrize("kind", ["texts", "trees", "packed"])
+@pytest.mark.parametrize("kind", ["texts", "trees", "packed", "archives"])
 async def test_each_hostile_file_is_refused_in_time_and_memory(
     module_database: Database, tmp_path: Path, kind: str
 ) -> None:
