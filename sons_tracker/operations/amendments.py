@@ -23,7 +23,7 @@ from sons_tracker.operations.acts import Refused, perform, tell
 from sons_tracker.operations.dossier import load_dossier
 from sons_tracker.operations.endings import unplan
 from sons_tracker.operations.idempotency import Answer, Key
-from sons_tracker.operations.signatures import Signer, check_consent, digest, kept_as
+from sons_tracker.operations.signatures import Signer, check_consent, digest, facts_of, kept_as
 from sons_tracker.rules.actions import Action, Reason
 from sons_tracker.rules.declarations import AMENDMENT_CONSENT, amendment_text
 from sons_tracker.rules.deeds import order_actions, reasons
@@ -352,6 +352,8 @@ async def _tell(
     reason: str | None = None,
 ) -> None:
     facts: dict[str, Any] = {"amendment_id": str(amendment_id), "essms": list(essms)}
+    if step in ("proposed", "agreed"):
+        facts |= facts_of(dossier.capacity("amendment", at))
     if reason is not None:
         facts["reason"] = Said(reason)
     await tell(con, actor, at, f"amendment.{step}", dossier, facts)

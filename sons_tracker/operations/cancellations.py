@@ -31,7 +31,7 @@ from sons_tracker.operations.cancellation_steps import (
 )
 from sons_tracker.operations.dossier import load_dossier
 from sons_tracker.operations.idempotency import Answer, Key
-from sons_tracker.operations.signatures import Signer, check_consent, digest
+from sons_tracker.operations.signatures import Signer, check_consent, digest, facts_of
 from sons_tracker.rules.actions import Reason
 from sons_tracker.rules.declarations import RENUNCIATION_CONSENT, STATEMENT_CONSENT
 from sons_tracker.rules.deeds import reasons
@@ -156,7 +156,8 @@ async def attest(
     ) -> DossierCancellation | Reason:
         if asked.document is None or document_sha256 != digest(asked.document):
             return _OTHER_TEXT
-        await tell_step(con, actor, at, "cancellation.attested", dossier, asked)
+        facts = facts_of(dossier.capacity("renunciation", at))
+        await tell_step(con, actor, at, "cancellation.attested", dossier, asked, **facts)
         return await join_piece(con, actor, dossier, asked, RENUNCIATION, asked.document, signer, at)
 
     return await _piece(actor, order_id, "attest_cancellation", piece, law, at, key, render)

@@ -55,6 +55,10 @@ union all
 select o.number, 'cancellation', 'Annulation ' || k.number, k.asked_at, k.document_sha256
 from cancellation k join purchase_order o on o.id = k.order_id
 where k.order_id = any($1) and k.document_sha256 is not null
+union all
+select o.number, 'delegation', 'VA ' || v.number || ' par délégation', d.given_at, d.text_sha256
+from va_signature s join delegation d on d.id = s.delegation_id join va v on v.id = s.va_id
+join purchase_order o on o.id = s.order_id where s.order_id = any($1)
 order by 4, 2, 3
 """
 _OBJECTS = """

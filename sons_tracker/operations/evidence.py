@@ -39,6 +39,7 @@ _PIECES = {
     "va": "Texte de la VA",
     "invoice": "Facture",
     "cancellation": "Pièce d'annulation",
+    "delegation": "Délégation de signature",
 }
 
 
