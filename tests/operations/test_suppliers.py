@@ -463,7 +463,7 @@ async def test_the_number_is_read_by_the_members_and_the_payer_and_masked_to_all
     for role in ("pilot", "og", "ars"):
         with pytest.raises(SonsError) as caught:
             await suppliers.find_supplier((await an_account(role)).actor, supplier.supplier_id, AT)
-        assert caught.value.code is ErrorCode.NOT_FOUND
+        assert caught.value.code is ErrorCode.FORBIDDEN
 
 
 async def test_an_enrolment_is_none_for_who_may_not_see_it() -> None:
