@@ -67,6 +67,6 @@ async def test_the_parties_and_the_agencies_read_it_and_nobody_else() -> None:
         for wanted in (order.order_id, order.number, uuid4(), "BC-1999-000001"):
             with pytest.raises(SonsError) as caught:
                 await find_ledger(actor, wanted)
-            # an ARS has not the action; the others are told the same of what is unknown and of what is foreign
+            # an ARS has not the action; the others are told the same of the unknown and of the foreign
             told = ErrorCode.FORBIDDEN if role == "ars" else ErrorCode.NOT_FOUND
             assert caught.value.code is told
