@@ -97,8 +97,6 @@ async def _come_in_and_open(
 ) -> Opened:
     found = await find_invitation(invitation)
     known = await _known(identified)
-    if found["role"] not in provider.roles:
-        raise SonsError(ErrorCode.FORBIDDEN, f"« {provider.label} » n'ouvre pas le rôle « {found['role']} ».")
     if found["kind"] != "join" or (known is not None and known != found["person_id"]):
         raise SonsError(ErrorCode.NOT_FOUND, "Cette invitation n'est pas pour cette personne.")
     if known is None and found["signs_in"]:
