@@ -37,6 +37,7 @@ async def forget(at: datetime, kept_for: Retention) -> dict[str, int]:
         "idempotency": await _forget(at, "idempotency", kept_for.idempotency, idempotency.purge),
         "tokens": await _forget(at, "tokens", kept_for.tokens, _tokens),
         "sessions": await _forget(at, "sessions", kept_for.sessions, _sessions),
+        "session_proofs": await _forget(at, "session_proofs", kept_for.sessions, _session_proofs),
         "invitations": await _forget(at, "invitations", kept_for.invitations, _invitations),
         "letters": await _forget(at, "letters", kept_for.invitations, _letters),
         "sign_ins": await _forget(at, "sign_ins", SIGN_INS_KEPT_FOR, _sign_ins),
@@ -65,6 +66,11 @@ async def _sessions(con: asyncpg.Connection, kept_for: timedelta) -> int:
     return await _deleted(
         con, "delete from session where least(expires_at, revoked_at) < now() - $1::interval", kept_for
     )
+
+
+async def _session_proofs(con: asyncpg.Connection, _kept_for: timedelta) -> int:
+    """What a provider said of the sessions that are forgotten by now; it stays for those that signed."""
+    return int(await con.fetchval("select forget_session_proofs()"))
 
 
 async def _invitations(con: asyncpg.Connection, kept_for: timedelta) -> int:

@@ -29,13 +29,15 @@ COUNTS = {
     "idempotency": "select count(*) from sons.idempotency",
     "tokens": "select count(*) from sons.access_token",
     "sessions": "select count(*) from sons.session",
+    "session_proofs": "select count(*) from sons.session_proof",
     "invitations": "select count(*) from sons.invitation",
     "letters": "select count(*) from sons.letter where person_id is not null",
     "sign_ins": "select count(*) from sons.sign_in_attempt",
     "rates": "select count(*) from sons.rate_bucket",
 }
 GONE = {
-    "idempotency": 1, "tokens": 2, "sessions": 1, "invitations": 3, "letters": 1, "sign_ins": 1, "rates": 1,
+    "idempotency": 1, "tokens": 2, "sessions": 1, "session_proofs": 1, "invitations": 3, "letters": 1,
+    "sign_ins": 1, "rates": 1,
 }  # fmt: skip
 
 
@@ -63,11 +65,7 @@ async def world(database: Database) -> AsyncIterator[World]:
         for age in (days - 1, days + 1):
             await _an_old_one(owner, kind, timedelta(days=age), actor.person_id, actor.organisation_id)
     await owner.execute(
-        "insert into sons.session (id, sha256, person_id, organisation_id, role, auth_level, created_at,"
-        " last_seen_at, expires_at, address_sha256) values (gen_random_uuid(), sha256('s'), $1, $2, 'editor',"
-        " 'oidc', now(), now(), now() + interval '1 hour', sha256('a'))",
-        actor.person_id,
-        actor.organisation_id,
+        _SESSION, b"s", actor.person_id, actor.organisation_id, timedelta(days=-1), timedelta(hours=1)
     )
     await rates.spend("account", "busy", Rate(10, 3600))
     await owner.execute(
@@ -118,17 +116,7 @@ async def _an_old_one(
                     ended,
                 )
         case "sessions":
-            await owner.execute(
-                "insert into sons.session (id, sha256, person_id, organisation_id, role, auth_level,"
-                " created_at, last_seen_at, expires_at, address_sha256)"
-                " values (gen_random_uuid(), sha256($1), $2, $3,"
-                " 'editor', 'oidc', now() - $4::interval - interval '1 day',"
-                " now() - $4::interval - interval '1 hour', now() - $4::interval, sha256('a'))",
-                str(age).encode(),
-                person,
-                organisation,
-                age,
-            )
+            await owner.execute(_SESSION, str(age).encode(), person, organisation, age, timedelta(days=1))
         case "invitations":
             for ended in ("expired", "accepted", "revoked"):
                 await owner.execute(
@@ -136,6 +124,18 @@ async def _an_old_one(
                 )
 
 
+# opened `$5` before its end, which was `$4` ago, by a provider: with what that one said
+_SESSION = """
+with made as (
+  insert into sons.session (id, sha256, person_id, organisation_id, role, auth_level, created_at,
+    last_seen_at, expires_at, address_sha256)
+  select gen_random_uuid(), sha256($1), $2, $3, 'editor', 'oidc', now() - $4::interval - $5::interval,
+    now() - $4::interval - $5::interval, now() - $4::interval, sha256('a')
+  returning id)
+insert into sons.session_proof
+select id, $2, $3, 'editor', 'agence', 'eidas_simple', 'https://identite.test', 'sujet', null, null, null,
+  null, '{}' from made
+"""
 _LETTER_TOO = {"expired": True, "accepted": False, "revoked": False}
 # one of them with its letter, which goes with it
 _INVITATION = """
@@ -170,11 +170,12 @@ async def test_what_is_over_is_forgotten_after_its_delay_and_not_before(world: W
         ("idempotency", "scheduler", "1", "30"),
         ("tokens", "scheduler", "2", "365"),
         ("sessions", "scheduler", "1", "90"),
+        ("session_proofs", "scheduler", "1", "90"),
         ("invitations", "scheduler", "3", "60"),
         ("letters", "scheduler", "1", "60"),
     ]
     assert {row["at"] for row in rows} == {AT}
-    assert len(now_told) == len(told) + 5
+    assert len(now_told) == len(told) + 6
 
 
 @pytest.mark.parametrize("kind", DAYS)
@@ -184,6 +185,7 @@ async def test_each_delay_is_its_own_setting(world: World, kind: str) -> None:
     gone = await forget(AT, Retention(**delays))
     assert gone[kind] == {"tokens": 4, "invitations": 6}.get(kind, 2)
     assert all(not gone[other] for other in DAYS if other != kind)
+    assert gone["session_proofs"] == gone["sessions"]
 
 
 async def test_once_forgotten_nothing_more_is_told(world: World) -> None:
@@ -196,8 +198,9 @@ async def test_once_forgotten_nothing_more_is_told(world: World) -> None:
 
 async def test_the_scheduler_forgets_at_its_first_tick_and_not_at_each(world: World) -> None:
     async with scheduler.running(0.05, kept_for=KEPT):
-        async with asyncio.timeout(20):
-            while (await world.counts())["sessions"] != 2:  # noqa: ASYNC110 - another connection forgets
+        async with asyncio.timeout(60):
+            # counts go last: what is written from here on is after the first time
+            while (await world.counts())["rates"] != 2:  # noqa: ASYNC110 - another connection forgets
                 await asyncio.sleep(0.05)
         await world.owner.execute(
             "insert into sons.rate_bucket values ('address', '192.0.2.9', now() - interval '1 hour')"
