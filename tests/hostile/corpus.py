@@ -120,6 +120,44 @@ CONTENT_TYPES: dict[str, dict[str, str]] = {
     "packed by nobody": {"content-type": JSON, "content-encoding": "x'; drop table journal"},
 }
 
+
+def _parts(*parts: str, boundary: str = "x", end: str = "--x--\r\n") -> bytes:
+    return ("".join(f"--{boundary}\r\n{part}\r\n" for part in parts) + end).encode()
+
+
+_PART = 'Content-Disposition: form-data; name="a"\r\n\r\nb'
+_FILE = 'Content-Disposition: form-data; name="a"; filename="{}"\r\nContent-Type: {}\r\n\r\nb'
+_FORM = "multipart/form-data; boundary=x"
+# Forms: nothing here reads one, so that not one of their parts is looked at. The type, then the body.
+FORMS: dict[str, tuple[str, bytes]] = {
+    "one part": (_FORM, _parts(_PART)),
+    "1 001 parts": (_FORM, _parts(*[_PART] * 1_001)),
+    "without an end": (_FORM, _parts(_PART, end="")),
+    "a part without an end": (_FORM, b"--x\r\n" + _PART.encode()),
+    "a header without an end": (_FORM, b"--x\r\nContent-Disposition: form-data; name=" + b"a" * 100_000),
+    "no part": (_FORM, b"--x--\r\n"),
+    "nothing": (_FORM, b""),
+    "another boundary": (_FORM, _parts(_PART, boundary="y", end="--y--\r\n")),
+    "a boundary of 50 000": (f"multipart/form-data; boundary={'x' * 50_000}", _parts(_PART)),
+    "an empty boundary": ("multipart/form-data; boundary=", _parts(_PART)),
+    "a boundary that is not closed": ('multipart/form-data; boundary="x', _parts(_PART)),
+    "two boundaries": ("multipart/form-data; boundary=x; boundary=y", _parts(_PART)),
+    "a charset of nobody": (f"{_FORM}; charset=klingon", _parts(_PART)),
+    "a part in UTF-7": (_FORM, _parts(_FILE.format("a", "text/plain; charset=utf-7"))),
+    "a part that is JSON": (_FORM, _parts(_FILE.format("a.json", JSON))),
+    "a file above": (_FORM, _parts(_FILE.format("../../etc/passwd", "text/plain"))),
+    "a file above, encoded": (_FORM, _parts(_FILE.format("..%2f..%2fetc%2fpasswd", "text/plain"))),
+    "a file of Windows": (_FORM, _parts(_FILE.format("..\\..\\boot.ini", "text/plain"))),
+    "a file at the root": (_FORM, _parts(_FILE.format("/etc/passwd", "text/plain"))),
+    "a NUL in a name": (_FORM, _parts(_FILE.format("a.csv\x00.exe", "text/csv"))),
+    "a name of another header": (_FORM, _parts(_FILE.format("a\r\nX-Role: admin", "text/csv"))),
+    "forms in a form": (
+        _FORM, _parts(_FILE.format("a", "multipart/mixed; boundary=x") + _parts(_PART).decode())
+    ),
+    "mixed": ("multipart/mixed; boundary=x", _parts(_PART)),
+    "related": ('multipart/related; boundary=x; type="application/json"', _parts(_PART)),
+}  # fmt: skip
+
 # Bearer tokens that are none.
 AUTHORIZATIONS: tuple[str, ...] = (
     "", " ", "Bearer", "Bearer ", "Bearer  ", "Bearer a b", "Bearer\ta", "Basic YWRtaW46YWRtaW4=",

@@ -16,8 +16,9 @@ from sons_tracker import app as application
 from tests.api.bodies import body_of, put, texts
 from tests.api.rights_world import World, make_world
 from tests.databases import Database
-from tests.hostile import corpus
+from tests.hostile import corpus, files
 from tests.hostile.frame import READERS, ROUTES, Route, answered, catalogue, digests
+from tests.hostile.test_limits import RAW
 
 LONGEST = 5.0
 """Seconds: shorter than the sleep that an injection asks for."""
@@ -51,11 +52,14 @@ def headers(route: Route, world: World) -> dict[str, str]:
 
 
 def test_the_corpus_is_large_enough() -> None:
+    """Inputs that somebody wrote down; those that a seed makes, and the pieces, are not counted."""
     sent = Counter(
-        bodies=len(corpus.BODIES), types=len(corpus.CONTENT_TYPES), tokens=len(corpus.AUTHORIZATIONS),
-        identifiers=len(corpus.IDENTIFIERS), keys=1_000, injections=len(corpus.INJECTIONS),
+        bodies=len(corpus.BODIES), types=len(corpus.CONTENT_TYPES), forms=len(corpus.FORMS),
+        tokens=len(corpus.AUTHORIZATIONS), identifiers=len(corpus.IDENTIFIERS), returns=len(corpus.RETURNS),
+        injections=len(corpus.INJECTIONS), raw=len(RAW), texts=sum(1 for _ in files.texts()),
+        archives=sum(1 for _ in files.archives()),
     )  # fmt: skip
-    print(dict(sent), f"{len(ROUTES)} routes, {len(READERS)} of them read a body")
+    print(sent.total(), dict(sent), f"{len(ROUTES)} routes, {len(READERS)} of them read a body")
     assert sent.total() >= 300
 
 
@@ -85,6 +89,22 @@ async def test_another_type_is_refused_by_every_route(
         sent = {**headers(route, world), **corpus.CONTENT_TYPES[name]}
         answer = await http.request(route.method, route.address(), content=b"{}", headers=sent)
         assert answered(answer) == (415, "unsupported_media_type"), (route.name, answer.text)
+
+
+@pytest.mark.scoreboard(8)
+async def test_not_one_part_of_a_form_is_looked_at(
+    http: httpx.AsyncClient, world: World, owner: asyncpg.Connection
+) -> None:
+    before = await digests(owner)
+    for (name, (media_type, content)), route in zip(
+        corpus.FORMS.items(), itertools.cycle(READERS), strict=False
+    ):
+        sent = {**headers(route, world), "content-type": media_type}
+        started = time.monotonic()
+        answer = await http.request(route.method, route.address(), content=content, headers=sent)
+        assert answered(answer) == (415, "unsupported_media_type"), (name, route.name, answer.text)
+        assert time.monotonic() - started < LONGEST, name
+    assert await digests(owner) == before
 
 
 async def test_no_token_that_is_none_passes_anywhere(http: httpx.AsyncClient) -> None:
