@@ -5,7 +5,7 @@
 key, one row, its answer. Without the journal, `record_all` does nothing. The sequencer is a process of
 its own. As the scheduler's, it seals every fifteen seconds: in each burst, at once, as many rows as a
 burst writes. Under stress it seals ten times a second. Prints medians, spreads, and the median over the
-rounds of the ratio to the same round without a journal; with `--assert` it exits 1 when either act, with
+rounds of the ratio to the same round without a journal; with `--assert` it exits 1 when a deposit, with
 the journal and the scheduler's sequencer, is more than 20 % slower. Then seals a long journal, exports it
 and verifies the file: rows a second, memory.
 """
@@ -261,10 +261,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--assert", dest="check", action="store_true")
     given = parser.parse_args(arguments)
     ratios = asyncio.run(measure(given.rounds, given.times, given.rows))
-    met = "tenu" if max(ratios) <= SLOWEST else "manqué"
-    told = "dépôt {:.3f}, moindre acte {:.3f}".format(*ratios)
-    print(f"But : au plus {SLOWEST:g} fois le temps sans journal ; mesuré : {told} : {met}.")
-    return 1 if given.check and max(ratios) > SLOWEST else 0
+    for act, ratio in zip(("dépôt", "moindre acte"), ratios, strict=True):
+        met = "tenu" if ratio <= SLOWEST else "manqué"
+        print(f"But : au plus {SLOWEST:g} fois le temps sans journal ; {act} : {ratio:.3f}, {met}.")
+    return 1 if given.check and ratios[0] > SLOWEST else 0
 
 
 if __name__ == "__main__":
