@@ -19,7 +19,7 @@ from sons_tracker.db.engine import retrying, transaction
 from sons_tracker.errors import ErrorCode, SonsError
 from sons_tracker.operations.actors import Actor, require
 from sons_tracker.operations.audit_cases import TIMEOUT, FamilyTally, Writing, write_cases
-from sons_tracker.operations.audit_detectors import CURRENT, Detector, Known, Told
+from sons_tracker.operations.audit_detectors import CURRENT, Detector, Known
 from sons_tracker.operations.audit_grants import CANCELLED_THEN_ACQUISITION, ORDER_GRANT, TWO_GRANTS
 from sons_tracker.operations.audit_orders import PERIMETER_DIFFERS, TWO_NUMBERS, TWO_ORDERS
 from sons_tracker.operations.audit_tables import CUT, EMPTIED, MADE
@@ -38,18 +38,25 @@ DETECTORS: tuple[Detector, ...] = (
 )
 CAUSES = ("audit", "deposit", "import", "law", "succession")
 
+_FEW = 1_000
 _CONFLICTS = frozenset({Outcome.FAIL, Outcome.REVIEW, Outcome.UNKNOWN})
 LOCK = 0x4155  # "AU": one audit writes at a time, so that two never open the same case
+# All that is looked for at once: for a few ESSMS the way to the database and back is what an audit takes.
 _SEEN = """
-insert into audit_seen (family, vague, order_a, grant_a, order_b, grant_b, finess, counterpart, signature)
-"""
-_VERDICTS = """
-insert into audit_verdict (no, rule, outcome, message, source, remedy, readings, a_confirmer, facts)
-select * from unnest($1::int[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
-  $8::boolean[], $9::jsonb[])
-  as v (no, rule, outcome, message, source, remedy, readings, a_confirmer, facts)
+with seen as (
+  insert into audit_seen (family, vague, order_a, grant_a, order_b, grant_b, finess, counterpart, signature)
+  {pairs}
+  returning family, signature
+)
+select distinct family, signature from seen order by 1, 2
 """
 _FOUND = """
+with told as (
+  insert into audit_verdict (no, rule, outcome, message, source, remedy, readings, a_confirmer, facts)
+  select * from unnest($3::int[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[],
+    $11::boolean[], $12::jsonb[])
+    as v (no, rule, outcome, message, source, remedy, readings, a_confirmer, facts)
+)
 insert into audit_found (family, vague, order_a, grant_a, order_b, grant_b, finess, counterpart, no,
   second_first, pair_key)
 select s.family, s.vague, s.order_a, s.grant_a, s.order_b, s.grant_b, s.finess, s.counterpart, v.no,
@@ -146,7 +153,7 @@ async def examine(
     require(actor, "audit.run")
     asked = _families(families)
     started = time.perf_counter()
-    await prepare(con)
+    await prepare(con, few=essms is not None and len(essms) <= _FEW)
     known = Known(law, known_on(at), await _stock_on(con, known_on(at)))
     numbers = None if essms is None else await _with_their_cases(con, essms)
     await detect(con, known, asked, numbers)
@@ -180,38 +187,30 @@ async def detect(
     The law is asked once per distinct signature of each family.
     """
     answering: dict[str, Detector] = {}
+    pairs: list[str] = []
+    given: list[object] = []
     for detector in DETECTORS:
         wanted = [family for family in detector.families if family in families]
         if wanted:
-            sql, arguments = detector.statement(known, wanted, numbers)
-            await con.execute(_SEEN + sql, *arguments, timeout=TIMEOUT)
+            sql, arguments = detector.statement(known, wanted, numbers, len(given))
+            pairs.append(f"({sql})")
+            given += arguments
             answering |= dict.fromkeys(wanted, detector)
-    rows = await con.fetch("select distinct family, signature from audit_seen order by 1, 2", timeout=TIMEOUT)
+    rows = await con.fetch(_SEEN.format(pairs=" union all ".join(pairs)), *given, timeout=TIMEOUT)
     told = [
         (row["family"], row["signature"], answer)
         for row in rows
         for answer in answering[row["family"]].tell(known, row["signature"])
         if answer.finding.outcome in _CONFLICTS
     ]
-    await _keep_verdicts(con, [answer for _, _, answer in told])
+    findings = [of_order(answer.rule, answer.finding).finding for _, _, answer in told]
     await con.execute(
         _FOUND,
         [family for family, _, _ in told],
         [signature for _, signature, _ in told],
         list(range(len(told))),
         [answer.second_first for _, _, answer in told],
-        timeout=TIMEOUT,
-    )
-    if numbers is None:
-        await con.execute("analyze audit_found")
-
-
-async def _keep_verdicts(con: asyncpg.Connection, told: Sequence[Told]) -> None:
-    findings = [of_order(answer.rule, answer.finding).finding for answer in told]
-    await con.execute(
-        _VERDICTS,
-        list(range(len(told))),
-        [answer.rule for answer in told],
+        [answer.rule for _, _, answer in told],
         [finding.outcome.value for finding in findings],
         [finding.message for finding in findings],
         [str(finding.source) for finding in findings],
@@ -219,7 +218,10 @@ async def _keep_verdicts(con: asyncpg.Connection, told: Sequence[Told]) -> None:
         [",".join(finding.readings) for finding in findings],
         [finding.a_confirmer for finding in findings],
         [dict(finding.facts) for finding in findings],
+        timeout=TIMEOUT,
     )
+    if numbers is None:
+        await con.execute("analyze audit_found")
 
 
 def _families(families: Collection[str] | None) -> list[str]:
@@ -232,15 +234,18 @@ def _families(families: Collection[str] | None) -> list[str]:
     return asked
 
 
-async def prepare(con: asyncpg.Connection) -> None:
+async def prepare(con: asyncpg.Connection, *, few: bool = False) -> None:
     """Waits for its turn, and makes the temporary tables where they are not there yet.
 
-    Joins are of whole tables with temporary ones that have no statistics: they hash in memory.
+    Joins are of whole tables with temporary ones that have no statistics: they hash in memory. `few`: some
+    ESSMS are examined; planning takes longer than finding, so that each statement is planned once for all.
     """
     await con.execute(
         "select set_config('statement_timeout', $1, true), set_config('lock_timeout', '120s', true),"
-        " set_config('work_mem', '128MB', true), set_config('jit', 'off', true)",
+        " set_config('work_mem', '128MB', true), set_config('jit', 'off', true),"
+        " set_config('plan_cache_mode', $2, true)",
         f"{TIMEOUT:.0f}s",
+        "force_generic_plan" if few else "auto",
     )
     made = "select to_regclass('pg_temp.audit_seen') is not null from pg_advisory_xact_lock($1, 0)"
     if not await con.fetchval(made, LOCK, timeout=TIMEOUT):

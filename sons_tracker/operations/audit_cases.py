@@ -76,13 +76,14 @@ where not exists (
     and k.facts -> 'essms' @> to_jsonb(t.essms))
 """
 _MOVED = """
-select c.known_id from audit_case c
+select c.known_id as id, true as moved from audit_case c
 where c.known_id is not null
   and (c.ceased_at is not null or exists (select from audit_telling t where t.id = c.id))
+union all
 """
 # A contest is a party's word: what the detection does not see does not end it.
 _CEASING = """
-select k.id from conflict k
+select k.id, false from conflict k
 where k.ceased_at is null and k.family = any($1::text[]) and k.opened_for <> 'contest' and k.opened_at <= $2
   and not exists (select from audit_case c where c.known_id = k.id) {scope}
 """
@@ -215,8 +216,7 @@ async def write_cases(
     """
     await con.execute(_CASES, by.known_on, sorted(TWINS), timeout=TIMEOUT)
     news = _rows(await con.execute(_TELLING, _NOT_NEW, sorted(TWINS), timeout=TIMEOUT))
-    moved = [row["known_id"] for row in await con.fetch(_MOVED, timeout=TIMEOUT)]
-    ceasing = await _ceasing(con, by, families, numbers)
+    moved, ceasing = await _moved_and_ceasing(con, by, families, numbers)
     reopened: list[tuple[str, UUID]] = []
     ceased: list[tuple[str, UUID]] = []
     if moved or ceasing:
@@ -261,16 +261,19 @@ def _rows(status: str) -> int:
     return int(status.rsplit(" ", 1)[1])
 
 
-async def _ceasing(
+async def _moved_and_ceasing(
     con: asyncpg.Connection, by: Writing, families: Sequence[str], numbers: Sequence[str] | None
-) -> list[UUID]:
-    """The cases of what was examined that were not found: a pair of twins only when both were looked for."""
+) -> tuple[list[UUID], list[UUID]]:
+    """The known cases of which there is something to write, and those of what was examined that were not
+    found: a pair of twins only when both were looked for."""
     asked = [family for family in families if family not in TWINS or set(families) >= TWINS]
-    if numbers is None:
-        rows = await con.fetch(_CEASING.format(scope=""), asked, by.at, timeout=TIMEOUT)
-    else:
-        rows = await con.fetch(_CEASING.format(scope=_IN_SCOPE), asked, by.at, list(numbers), timeout=TIMEOUT)
-    return [row["id"] for row in rows]
+    arguments: list[object] = [asked, by.at]
+    scope = ""
+    if numbers is not None:
+        scope = _IN_SCOPE
+        arguments.append(list(numbers))
+    rows = await con.fetch(_MOVED + _CEASING.format(scope=scope), *arguments, timeout=TIMEOUT)
+    return [row["id"] for row in rows if row["moved"]], [row["id"] for row in rows if not row["moved"]]
 
 
 async def _drop_decisions(con: asyncpg.Connection, by: Writing, closed: set[UUID]) -> None:

@@ -8,6 +8,7 @@ word of the law stands in the SQL.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -18,6 +19,8 @@ from sons_tracker.rules.texts import Law
 from sons_tracker.rules.verdicts import Finding
 
 Arguments = Sequence[object]
+
+_ARGUMENT = re.compile(r"\$(\d+)")
 
 BETWEEN = "\x1f"
 """Between two fields of a signature: a control character, which no register may hold."""
@@ -68,15 +71,17 @@ class Detector:
     tell: Callable[[Known, str], Iterable[Told]]
 
     def statement(
-        self, known: Known, families: Sequence[str], numbers: Sequence[str] | None
+        self, known: Known, families: Sequence[str], numbers: Sequence[str] | None, taken: int = 0
     ) -> tuple[str, list[object]]:
-        """The statement and its arguments, for the whole nation or for some numbers."""
+        """The statement and its arguments, for the whole nation or for some numbers; `taken`: how many
+        arguments come before its own."""
         arguments: list[object] = [list(families), *self.arguments(known)]
         scope = ""
         if numbers is not None:
             arguments.append(list(numbers))
             scope = " and " + self.number.format(f"${len(arguments)}::text[]")
-        return self.sql.replace("{scope}", scope), arguments
+        sql = self.sql.replace("{scope}", scope)
+        return _ARGUMENT.sub(lambda found: f"${int(found[1]) + taken}", sql), arguments
 
 
 def starts(*parameters: Parameter[object], known_on: date) -> list[date]:

@@ -32,33 +32,35 @@ DECIDED, TODAY, KNOWN = "decided", "today", "known"
 MODES = (DECIDED, TODAY, KNOWN)
 _FINANCED_ONCE = "R05"
 _ENGAGED_KINDS = ("claim", "reservation", "succession")
-# The facts that a rule reads, by their kind in the chain: what is learnt of them later changes its answer.
+# The facts that a rule reads, by their kind in the chain: what is learnt of them later changes its answer. A
+# test holds this table and the next to the rules.
 FACTS_OF_RULE: Mapping[str, tuple[str, ...]] = {
     "R04": ("order",),
     "R05": _ENGAGED_KINDS,
     "R06": ("order",),
+    "R08": ("register",),
+    "R10": ("register",),
     "R25": ("grant",),
     "R26": ("grant",),
     "R27": ("grant",),
     "R36": ("register",),
     "R37": ("register",),
-    "R08": ("register",),
 }
-# The values of the law that a rule reads, by the last word of their name.
+# The values of the law that a rule reads, itself or in the facts of the file, by the last word of their name.
 VERSIONS_OF_RULE: Mapping[str, tuple[str, ...]] = {
-    "R08": ("categories", "domaines"),
+    "R02": ("extraction",),
+    "R08": ("categories", "extraction"),
     "R09": ("extraction",),
-    "R10": ("ouverture", "publication"),
-    "R11": ("referencing_delay_days",),
-    "R12": ("referencing_delay_days",),
-    "R13": ("bareme",),
-    "R14": ("bareme", "count_basis", "extraction"),
+    "R10": ("ouverture", "publication", "domaines", "extraction"),
+    "R12": ("delai_referencement",),
+    "R13": ("bareme", "base_de_comptage", "extraction"),
+    "R14": ("bareme", "base_de_comptage", "extraction"),
     "R20": ("fermeture",),
-    "R25": ("crossing_order",),
-    "R26": ("crossing_order",),
-    "R27": ("crossing_order",),
+    "R25": ("croisement_commande",),
+    "R26": ("croisement_commande",),
+    "R27": ("croisement_commande",),
     "R36": ("extraction",),
-    "R37": ("domaines",),
+    "R37": ("domaines", "extraction"),
 }
 _READ = """
 select o.*, s.kind as supplier_kind from purchase_order o

@@ -55,10 +55,10 @@ _WORKED = f"""(
 _COLUMNS = ("at_stake", "paid", "age", "cases")
 _STEPS = ", ".join(f"{name} bigint[], {name}_points int[]" for name in _COLUMNS)
 # `$1` to `$12`: the filter; `$13`: the terms, one object per vague; `$14`: by vague and beginning of a FINESS
-# number, the holidays that fall on a weekday, and the instants before which a case was opened that has reached
-# the last step of age, the last but one…; `$15`: the patterns of alerts, each a bit of `alerts_points`; `$16`:
-# now; `$17`: the least score; `$18` to `$20`: the key after which the page begins; `$21`: how many. What a case
-# shares with others (alerts, suppliers) is counted over all of them.
+# number, the holidays that fall on a weekday, and the instants before which a case was opened that has
+# reached the last step of age, the last but one…; `$15`: the patterns of alerts, each a bit of
+# `alerts_points`; `$16`: now; `$17`: the least score; `$18` to `$20`: the key after which the page begins;
+# `$21`: how many. What a case shares with others (alerts, suppliers) is counted over all of them.
 _SCORED = f"""
 with terms as materialized (
   select * from jsonb_to_recordset($13) as t (vague text, families jsonb, outcomes jsonb, {_STEPS},
