@@ -43,7 +43,7 @@ class Receiver:
 
     async def received(self, count: int) -> None:
         """Waits until so many requests have come; ten seconds at most."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while len(self.requests) < count:
                 self.came.clear()
                 await self.came.wait()

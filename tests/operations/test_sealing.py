@@ -383,7 +383,7 @@ async def test_a_file_that_cannot_be_written_keeps_nothing_and_stops_nothing(
 
 async def test_the_clock_of_the_deadlines_seals(database: Database, tmp_path: Path) -> None:
     await an_actor("pilot")
-    async with running(seconds=0.02, heads=tmp_path / "heads.jsonl"), asyncio.timeout(20):
+    async with running(seconds=0.02, heads=tmp_path / "heads.jsonl"), asyncio.timeout(60):
         while (await fetch("select count(*) from journal_head"))[0][0] < 2:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     await seal_all()

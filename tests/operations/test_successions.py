@@ -338,7 +338,8 @@ async def test_a_confirmation_waits_for_the_claims_in_flight(
                 make.id_of(order),
             )
             confirming = asyncio.create_task(settled(found))
-            await asyncio.sleep(0.5)
+            # half a second shows that it waits; that it does not may take as long as the machine is slow
+            await asyncio.wait({confirming}, timeout=0.5 if guarded else 60)
             assert confirming.done() is not guarded
         done = await confirming
     finally:

@@ -333,7 +333,7 @@ async def test_a_stop_cuts_what_is_too_long_and_it_leaves_again(
     og = await an_actor("og")
     hook = await a_webhook(og, receiver.url)
     receiver.answers = [60.0, status(200)]
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(40):
         async with relay.running(settings):
             await announced(og)
             await receiver.received(1)
