@@ -43,10 +43,11 @@ def last_day(from_on: date) -> date:
     """The last day on which a delegation that begins on `from_on` may end: the eve of a year later."""
     if from_on.year == date.max.year:
         return date.min  # no year follows: nothing that begins there can be given
+    one = timedelta(days=1)
     try:
-        return from_on.replace(year=from_on.year + 1) - timedelta(days=1)
-    except ValueError:  # 29 February; the database, too, counts a year to the 28th
-        return date(from_on.year + 1, 2, 27)
+        return from_on.replace(year=from_on.year + 1) - one
+    except ValueError:  # 29 February; the database, too, counts its year to the 28th
+        return (from_on - one).replace(year=from_on.year + 1) - one
 
 
 def terms_reasons(terms: DelegationTerms, today: date) -> tuple[Reason, ...]:
