@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -48,7 +49,7 @@ from sons_tracker.rules.identifiers import parse_geographique, parse_juridique
 
 _TAG = "Commandes"
 _BULK_ROUTE = "POST /api/v1/orders/bulk"
-_KEY_HEADER = {
+KEY_HEADER = {
     "Idempotency-Key": "Une clé de votre choix, 1 à 255 caractères ASCII visibles : la même demande rejouée"
     " sous la même clé reçoit la même réponse, sans effet nouveau. Gardée trente jours."
 }
@@ -59,6 +60,8 @@ _KEY_ERRORS = (
     ErrorCode.IDEMPOTENCY_IN_FLIGHT,
 )
 _UNREADY = (ErrorCode.LAW_NOT_ENACTED, ErrorCode.UNAVAILABLE)
+BULK_ERRORS = (*_KEY_ERRORS, *_UNREADY)
+MOST_ORDERS = 1_000
 
 
 @post(
@@ -96,7 +99,7 @@ async def simulate(request: Request[Any, Any, Any], actor: Caller) -> Response[b
         description="Décidée aussitôt. Acceptée ou à instruire : 201, et ses ESSMS sont engagés. Refusée :"
         " 409 avec tous les verdicts ; le refus est gardé sous un identifiant et peut être contesté.",
         query=OrderQuery,
-        headers=_KEY_HEADER,
+        headers=KEY_HEADER,
         body=OrderIn,
         answers={201: Answer("La commande déposée.", OrderOut)},
         errors=(ErrorCode.REFUSED_BY_RULES, *_KEY_ERRORS, *_UNREADY),
@@ -126,10 +129,10 @@ async def submit(request: Request[Any, Any, Any], actor: Caller) -> Response[byt
         description="De 1 à 1 000 commandes, chacune décidée pour elle-même ; une commande mal formée ou"
         " refusée n'empêche pas les autres. Le compte rendu suit l'ordre des commandes. Rejoué sous la même"
         " clé, un envoi interrompu reprend sans rien déposer deux fois.",
-        headers=_KEY_HEADER,
+        headers=KEY_HEADER,
         body=BulkIn,
         answers={200: Answer("Le compte rendu, commande par commande.", BulkOut)},
-        errors=(*_KEY_ERRORS, *_UNREADY),
+        errors=BULK_ERRORS,
         examples=BULK,
     ).opt,
 )
@@ -138,12 +141,24 @@ async def submit_bulk(request: Request[Any, Any, Any], actor: Caller) -> BulkOut
     name = idempotency_key(request)
     body = await decode(request, BulkIn)
     digest = hashlib.sha256(await request.body()).digest()
+    return await deposit_each(request, actor, name, digest, list(enumerate(body.orders, start=1)))
+
+
+async def deposit_each(
+    request: Request[Any, Any, Any],
+    actor: Actor,
+    name: str,
+    digest: bytes,
+    orders: Sequence[tuple[int, object]],
+) -> BulkOut:
+    """Deposits orders that came together, each with its line, under the key `name` of the whole.
+
+    Raises:
+        SonsError: those of the key; what says to come back later.
+    """
     await reserve_key(actor, Key(name, _BULK_ROUTE, digest))
     at, render = await clock.now(), Renderer(request.app.state.settings)
-    results = [
-        await _bulk_line(actor, line, plain, name, at, render)
-        for line, plain in enumerate(body.orders, start=1)
-    ]
+    results = [await _bulk_line(actor, line, plain, name, at, render) for line, plain in orders]
     deposited = sum(r.status == 201 for r in results)
     refused = sum(r.status == ErrorCode.REFUSED_BY_RULES.value.status for r in results)
     return BulkOut(deposited, refused, len(results) - deposited - refused, results)

@@ -138,6 +138,8 @@ MATRIX: dict[str, Row] = {
     "GET /api/v1/orders": Row(PARTIES | AGENCIES, PARTY),
     "POST /api/v1/orders": Row(SUPPLIER, PARTY),
     "POST /api/v1/orders/bulk": Row(SUPPLIER, PARTY),
+    "POST /api/v1/orders/bulk/file": Row(SUPPLIER, PARTY),
+    "GET /api/v1/orders/bulk/template": Row(SUPPLIER, PARTY),
     "GET /api/v1/orders/{order_id}": Row(PARTIES | AGENCIES, PARTY, ORDER),
     "POST /api/v1/orders/{order_id}/review": Row(REVIEWER, PARTY, ORDER),
     "POST /api/v1/orders/{order_id}/advance-decision": Row(REVIEWER, PARTY, ORDER),
