@@ -14,7 +14,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
 from sons_tracker.api.acts import ACT_ERRORS, KEY_HEADER, act_key, as_response, parse_id, refusal
-from sons_tracker.api.contract import Answer, Contract, may
+from sons_tracker.api.contract import Answer, Contract, Example, may
 from sons_tracker.api.rate_limits import client_address
 from sons_tracker.api.schemas.accounts import (
     ChangedOut,
@@ -52,8 +52,15 @@ _ONCE = " Réservé aux sessions. Sans « Idempotency-Key » : un code ne sert q
         " Vos autres sessions sont closes, et un courrier vous le dit ; vos jetons restent." + _ONCE,
         body=PasswordIn,
         answers={200: Answer("Le mot de passe est changé.", ChangedOut)},
+        examples=(
+            Example(
+                "jeton", "Un jeton ne change pas un mot de passe", 403,
+                body={"current_password": "l'actuel", "code": "000000", "password": "douze lettres"},
+                role="og",
+            ),
+        ),
     ).opt,
-)
+)  # fmt: skip
 async def change_password(request: Request[Any, Any, Any], actor: Caller) -> ChangedOut:
     """Another password for the caller's own account."""
     body = await decode(request, PasswordIn)
@@ -113,8 +120,14 @@ async def confirm_second_factor(request: Request[Any, Any, Any], actor: Caller) 
         description="Celles qui sont ouvertes, dans toutes ses organisations : pour qui appelle à l'aide.",
         path=_PATH,
         answers={200: Answer("Les sessions.", SessionsOut)},
+        examples=(
+            Example(
+                "inconnue", "Une personne que personne ne connaît", 404,
+                path={"person_id": "00000000-0000-4000-8000-0000000000ff"}, role="admin",
+            ),
+        ),
     ).opt,
-)
+)  # fmt: skip
 async def list_sessions(actor: Caller, person_id: FromPath[str]) -> SessionsOut:
     """The open sessions of a person."""
     found = await person_sessions.list_of(actor, parse_id(person_id, _UNKNOWN))
