@@ -15,6 +15,7 @@ from litestar import Litestar
 from sons_tracker import app as application
 from sons_tracker.api import openapi
 from sons_tracker.api.contract import Contract, Example
+from sons_tracker.api.schemas.identity import ReturnQuery
 from sons_tracker.settings import Settings
 from tests.api.examples_world import make_world
 from tests.databases import Database
@@ -58,7 +59,8 @@ def test_every_route_is_documented_with_words() -> None:
     for name, operation in operations():
         assert operation["summary"], name
         assert operation["tags"], name
-        assert any(status.startswith("2") for status in operation["responses"]), name
+        # the return from a provider of identity succeeds by sending the browser on
+        assert any(status[0] in "23" for status in operation["responses"]), name
         assert all(answer["description"] for answer in operation["responses"].values()), name
     identifiers = [operation["operationId"] for _, operation in operations()]
     assert len(set(identifiers)) == len(identifiers)
@@ -82,12 +84,17 @@ def test_every_reference_leads_somewhere_and_every_schema_is_one() -> None:
         assert schema.get("description") or schema.get("enum"), f"{name} says nothing of itself"
 
 
+OPEN = {ReturnQuery}
+"""A provider of identity may add what it wants to the address that it sends back to."""
+
+
 def test_bodies_and_queries_refuse_what_they_do_not_know() -> None:
     for path, _, contract in ROUTES:
         for type_ in (contract.body, contract.query):
             if type_ is not None:
                 schema = DOCUMENT["components"]["schemas"][type_.__name__]
-                assert schema["additionalProperties"] is False, (path, type_)
+                closed = type_ not in OPEN
+                assert (schema.get("additionalProperties") is False) is closed, (path, type_)
 
 
 def test_examples_of_bodies_are_what_the_schema_says() -> None:
