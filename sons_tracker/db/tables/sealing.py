@@ -1,4 +1,4 @@
-"""The chain over the journal, its published heads, the texts beside it (migrations 0022, 0031, 0032)."""
+"""The chain over the journal, its published heads, the texts beside it (migrations 0022, 0030, 0031)."""
 
 from piccolo.columns import UUID, BigInt, Bytea, Text, Timestamptz
 from piccolo.table import Table

@@ -4,7 +4,7 @@ from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 
 from sons_tracker.db.engine import DB
 
-ID = "0032"
+ID = "0031"
 VERSION = "1.38.0"
 DESCRIPTION = "Journal: time stamps of its heads; heads to pilots and administrators alone"
 

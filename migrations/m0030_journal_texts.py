@@ -9,7 +9,7 @@ from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 
 from sons_tracker.db.engine import DB
 
-ID = "0031"
+ID = "0030"
 VERSION = "1.38.0"
 DESCRIPTION = "Journal: what people typed, erasable, beside the chain"
 
