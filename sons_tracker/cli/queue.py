@@ -15,7 +15,8 @@ from sons_tracker.rules.french import count_fr
 
 if TYPE_CHECKING:
     from sons_tracker.operations.actors import Actor
-    from sons_tracker.operations.queue import QueueKey, QueuePage
+    from sons_tracker.operations.queue import QueuePage
+    from sons_tracker.operations.queue_scores import QueueKey
 
 app = Cli(help="File des contrôleurs : les dossiers de conflit, par risque ou par âge.")
 

@@ -52,9 +52,10 @@ class AuditFamilyOut(msgspec.Struct, frozen=True):
 class AuditOut(msgspec.Struct, frozen=True):
     """Un audit : ce qui a été examiné, sous quel droit, et ce qui a été trouvé.
 
-    `cause` : `audit` (demandé), `import`, `law` (nouveau droit), `deposit` ou `succession` (décidée). `numbers` :
-    le nombre d'ESSMS examinés, nul pour la nation. `orders`, `lines` et `grants` : les commandes, leurs ESSMS et les lignes de
-    financement qui ont été croisés. `stock_on` : l'extraction du registre qui a été lue.
+    `cause` : `audit` (demandé), `import`, `law` (nouveau droit), `deposit` ou `succession` (décidée).
+    `numbers` : le nombre d'ESSMS examinés, nul pour la nation. `orders`, `lines` et `grants` : les commandes,
+    leurs ESSMS et les lignes de financement qui ont été croisés. `stock_on` : l'extraction du registre qui a
+    été lue.
     """
 
     id: str

@@ -19,7 +19,7 @@ from sons_tracker.delivery.openid import OpenIdClient
 from sons_tracker.operations import actors, clock
 from sons_tracker.operations.actors import LOCAL_ADMIN, Actor
 from sons_tracker.rules.french import count_fr
-from sons_tracker.settings import Settings
+from sons_tracker.settings import DEMONSTRATION_KEY, Settings
 
 _TITLE = "Se connecter par Pro Santé Connect"
 _OTHERS = "Une commande de 72 ESSMS"
@@ -38,6 +38,7 @@ async def director(world: World, teller: LifeTeller) -> Told:
     settings = replace(
         Settings.from_env(os.environ),
         instance="sandbox",
+        account_key=DEMONSTRATION_KEY,
         public_url=_SERVICE,
         identity_providers=(configured(),),
     )
