@@ -55,7 +55,7 @@ _ONCE = " Réservé aux sessions. Sans « Idempotency-Key » : un code ne sert q
         examples=(
             Example(
                 "jeton", "Un jeton ne change pas un mot de passe", 403,
-                body={"current_password": "l'actuel", "code": "000000", "password": "douze lettres"},
+                body={"current_password": "l'actuel", "code": "000000", "password": "douze lettres"},  # nosec B105 # shown
                 role="og",
             ),
         ),

@@ -21,7 +21,7 @@ from sons_tracker.operations.deliveries import BACK_OFF, JITTER, LEASE, SENDER, 
 from sons_tracker.operations.messages import Message, instant, line
 
 _NOTHING_LEFT = "L'invitation a servi, a été retirée ou a expiré."
-_CHANGES = {"password_changed": "mot de passe", "second_factor_changed": "second facteur"}
+_CHANGES = {"password_changed": "mot de passe", "second_factor_changed": "second facteur"}  # nosec B105 # words
 _AUTOMATIC = "Ce message est automatique ; n'y répondez pas."
 
 

@@ -125,7 +125,7 @@ class Provider:
         self._access[access] = person
         return {
             "access_token": access,
-            "token_type": "Bearer",
+            "token_type": "Bearer",  # nosec B105 # a word of RFC 6750
             "expires_in": _LIFE,
             "id_token": self.sign(self.claims(person, asked, since)),
         }
