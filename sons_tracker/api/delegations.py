@@ -12,6 +12,7 @@ from litestar.params import FromPath
 from sons_tracker.api.acts import ACT_ERRORS, KEY_HEADER, act_key, as_response, parse_id, refusal
 from sons_tracker.api.contract import Answer, Contract, Example, may
 from sons_tracker.api.schemas.delegations import (
+    UNKNOWN_MEMBER,
     DelegationIn,
     DelegationOut,
     DelegationsOut,
@@ -88,6 +89,7 @@ async def read_text(
     request: Request[Any, Any, Any], actor: Caller, receiver_id: FromPath[str]
 ) -> DelegationTextOut:
     """What would be signed."""
+    parse_id(receiver_id, UNKNOWN_MEMBER)  # nobody is not found, whatever else is asked
     wanted = asked_text(receiver_id, read_query(request, DelegationTextQuery))
     return text_out(await delegations.propose_text(actor, wanted, await clock.now()))
 

@@ -68,7 +68,7 @@ _INTO = (
 # Most acts write one row without a text: a fifth cheaper than the general statement.
 _ONE = f"{_INTO} values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
 _MANY = (
-    f"{_INTO} select $1, $2, $3, $4, $5, e.at, e.action, e.kind, e.object_id, e.facts"  # noqa: S608 # nosec B608
+    f"{_INTO} select $1, $2, $3, $4, $5, e.at, e.action, e.kind, e.object_id, e.facts"  # noqa: S608 # nosec B608 # constants
     " from unnest($6::timestamptz[], $7::text[], $8::text[], $9::text[], $10::jsonb[])"
     " with ordinality as e (at, action, kind, object_id, facts, place) order by e.place"
 )

@@ -272,6 +272,7 @@ async def _account_of(actor: Actor) -> dict[str, str]:
     who = (actor.person_id, actor.organisation_id, actor.role)
     async with transaction(actor.context) as con:
         objects["session"] = str(await con.fetchval(_A_SESSION, *who))
+        objects["identity"] = str(await con.fetchval(_AN_IDENTITY, actor.person_id))
         if actor.role in INVITERS:
             objects["invitation"] = str(await con.fetchval(_AN_INVITATION, *who))
     return objects
@@ -282,6 +283,10 @@ insert into sons.session (id, sha256, person_id, organisation_id, role, auth_lev
   expires_at, address_sha256)
 select i, sha256(i::text::bytea), $1, $2, $3, 'password_totp', now(), now(), now() + interval '1 d',
   sha256('a') from gen_random_uuid() as i returning id
+"""
+_AN_IDENTITY = """
+insert into sons.identity select i, 'https://identite.test', i::text, $1, now() from gen_random_uuid() as i
+returning id
 """
 _AN_INVITATION = """
 insert into sons.invitation (id, sha256, kind, organisation_id, organisation_kind, role, email, invited_by,

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-import asyncpg
 import httpx
 import pytest
 
 from sons_tracker import law
+from sons_tracker.errors import ErrorCode, SonsError
 from sons_tracker.operations import clock, enactment
 from sons_tracker.operations.actors import LOCAL_ADMIN
 from tests.databases import Database, Server
@@ -75,8 +75,9 @@ async def test_not_ready_when_the_database_stops_answering(
 
 async def test_only_an_administrator_enacts(database: Database) -> None:
     pilot = await an_account("pilot")
-    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+    with pytest.raises(SonsError) as caught:
         await enactment.enact(pilot.actor, law.load().law, AT)
+    assert caught.value.code is ErrorCode.FORBIDDEN
 
 
 async def test_the_law_of_a_day(plain: httpx.AsyncClient) -> None:

@@ -96,4 +96,4 @@ def test_the_graph_and_the_evidence_are_written_where_asked(capsys: Capsys, worl
         assert "manifeste.json" in archive.namelist()
     words = ("conflict", "evidence", world.case.number, "--out", str(pack), "--token", world.clash.og.token)
     code, _, err = play(capsys, *words)
-    assert (code, "Votre rôle" in err) == (1, True)
+    assert (code, "Le rôle" in err) == (1, True)

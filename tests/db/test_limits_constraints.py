@@ -88,7 +88,7 @@ async def world(module_database: Database) -> AsyncIterator[World]:
     await owner.execute(
         "insert into sons.session (id, sha256, person_id, organisation_id, role, auth_level, created_at,"
         " last_seen_at, expires_at, address_sha256) values (gen_random_uuid(), sha256('s'), $1, $2, 'og',"
-        " 'oidc', now(), now(), now() + interval '1 hour', sha256('a'))",
+        " 'password_totp', now(), now(), now() + interval '1 hour', sha256('a'))",
         og.actor.person_id,
         og.actor.organisation_id,
     )

@@ -51,7 +51,13 @@ class LinkIn(Strict, frozen=True, kw_only=True):
     return_to: _ReturnTo = "/"
 
 
-_Returned = Annotated[str, Meta(min_length=1, max_length=4000)]
+_Returned = Annotated[
+    str,
+    Meta(
+        pattern="^[\\x20-\\x7e]{1,4000}(?!\\n)$",
+        extra_json_schema={"x-attendu": "De 1 à 4000 caractères ASCII imprimables."},
+    ),
+]
 
 
 class ReturnQuery(msgspec.Struct, frozen=True, kw_only=True):
