@@ -180,6 +180,8 @@ _IS_ADDRESS = re.compile(r"SONS_\w*(?:_URL|_ISSUER|_ORIGIN)")
 # Names that RFC 2606 and RFC 6761 keep for examples; `bas` is Pro Santé Connect's « bac à sable ».
 _EXAMPLE_HOST = re.compile(r"(?:^|\.)(?:example(?:\.(?:com|net|org))?|test|invalid|localhost)\.?$")
 _SANDBOX_HOST = re.compile(r"(?:^|[.-])(?:bas|sandbox|staging|preprod|demo)(?=[.-])")
+# What comes back is signed and nothing secret goes there: most authorities answer in clear.
+_SIGNED = frozenset({"SONS_TIMESTAMP_URL"})
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -195,7 +197,7 @@ def _messages(name: str, value: str) -> Iterator[str]:
     if name in {"DATABASE_URL", "DATABASE_APP_URL"} or name.endswith("SMTP_URL"):
         yield from _account(name, value)
     elif _IS_ADDRESS.fullmatch(name):
-        yield from _address(value)
+        yield from _address(value, in_clear=name in _SIGNED)
     elif _IS_PASSWORD.fullmatch(name):
         yield from _password(value)
     elif _IS_KEY.fullmatch(name):
@@ -230,7 +232,7 @@ def _account(name: str, url: str) -> Iterator[str]:
         yield "Ce serveur de courrier est une adresse d'exemple."
 
 
-def _address(url: str) -> Iterator[str]:
+def _address(url: str, *, in_clear: bool = False) -> Iterator[str]:
     try:
         parts = urlsplit(url)
         host = parts.hostname or ""
@@ -238,7 +240,7 @@ def _address(url: str) -> Iterator[str]:
         return
     if parts.password is not None:
         yield from _password(unquote(parts.password))
-    if parts.scheme != "https":
+    if parts.scheme != "https" and (not in_clear or parts.password is not None):
         yield "Cette adresse doit être en « https:// »."
     if host in _LOOPBACK or _EXAMPLE_HOST.search(host):
         yield "Cette adresse est celle d'un exemple ou de la machine elle-même."

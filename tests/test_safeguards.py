@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -73,6 +74,29 @@ def test_a_real_instance_that_is_well_set_starts() -> None:
         sessions=timedelta(days=90),
         invitations=timedelta(days=90),
     )
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("http://horodatage.sante.fr/tsa", None),  # its answers are signed
+        ("https://horodatage.sante.fr/tsa", None),
+        (f"http://sons:{STRONG}@horodatage.sante.fr/tsa", "https://"),
+        ("http://horodatage.example.org/tsa", "exemple"),
+    ],
+)
+def test_an_authority_may_answer_in_clear_but_hears_no_secret(
+    tmp_path: Path, url: str, said: str | None
+) -> None:
+    roots = tmp_path / "racines.pem"
+    roots.write_text("")
+    asked = {**REAL, "SONS_TIMESTAMP_URL": url, "SONS_TIMESTAMP_ROOTS": str(roots)}
+    if said is None:
+        assert Settings.from_env(asked).timestamp_url == url
+        return
+    with pytest.raises(SonsError) as caught:
+        Settings.from_env(asked)
+    assert [said in fault.message for fault in caught.value.faults] == [True]
 
 
 @pytest.mark.parametrize(("name", "value", "said"), REFUSED)
