@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -337,6 +338,21 @@ async def test_an_identity_is_one_person(scene: Scene) -> None:
     assert (answer.status_code, answer.json()["code"]) == (409, "conflict")
     foreign = (await page.ask("GET", "/api/v1/account/identities")).json()["identities"][0]["id"]
     assert (await other.act("POST", f"/api/v1/account/identities/{foreign}/unlinking")).status_code == 404
+
+
+async def test_of_two_who_link_one_identity_at_once_one_has_it(scene: Scene) -> None:
+    pages = []
+    for _ in range(2):
+        scene.provider.present = a_director(f"sujet-{next(_numbers)}")
+        pages.append(await come_in(scene, await an_account("og")))
+    for _ in range(5):
+        scene.provider.present = a_director(f"disputee-{next(_numbers)}")
+        returns = [await page.leave("/api/v1/account/identities") for page in pages]
+        answers = await asyncio.gather(
+            *(page.ask("GET", path) for page, path in zip(pages, returns, strict=True))
+        )
+        assert sorted(answer.status_code for answer in answers) == [303, 409]
+        assert (await scene.browser().sign_in()).status_code == 303
 
 
 async def test_a_link_needs_the_session_that_asked_for_it(scene: Scene) -> None:
