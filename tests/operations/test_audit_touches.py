@@ -193,3 +193,15 @@ async def test_a_confirmed_succession_meets_the_grants_of_the_old_number() -> No
     assert [result.found for result in await ticked()] == [0]
     await settled(await a_succession(everything, old, new, og=og))
     assert await cases() == [("order_grant", "succession")]
+
+
+async def test_four_ticks_at_once_examine_each_touch_once() -> None:
+    touching = (_two_numbers, _perimeter_moved, _to_review_for_a_grant, _nothing)
+    for one in touching:
+        await one()
+    ticks = [asyncio.create_task(ticked()) for _ in range(4)]
+    runs = [run for part in await asyncio.gather(*ticks) for run in part] + [*await ticked()]
+    assert await everything.fetchval("select count(*) from sons.audit_touch where run_id is null") == 0
+    assert len(runs) == await everything.fetchval("select count(distinct run_id) from sons.audit_touch")
+    families = [family for family, _ in await cases()]
+    assert sorted(families) == ["order_grant", "perimeter_differs", "two_numbers"]
