@@ -8,13 +8,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Generator
 
 import httpx
 import pytest
+from hypothesis import settings
 
 from sons_tracker.db import engine, migrate
 from tests.databases import Database, Server, run_server
+
+# Drawn the same at each run, so that a change is judged by what it changes; `TIER=full` goes looking.
+settings.register_profile("same", derandomize=True, database=None)
+settings.load_profile("default" if os.environ.get("TIER") == "full" else "same")
 
 
 @pytest.hookimpl(wrapper=True)
