@@ -33,6 +33,8 @@ from sons_tracker.errors import ErrorCode, SonsError
 from sons_tracker.operations.session_proofs import Identified, Visit
 from tests.api.openid import SERVICE, a_director, query_of
 
+# the very address of the provider, but for the letter that protects it
+IN_CLEAR = f"{ISSUER.replace('https', 'http')}/userinfo"
 VISIT = Visit("etat", "nonce", "v" * 64)
 OTHER_KEY = RSAKey.generate_key(2048, {"kid": "demo", "use": "sig"})
 CURVE = ECKey.generate_key("P-256", {"kid": "demo", "use": "sig"})
@@ -168,7 +170,7 @@ FORGED: list[tuple[str, dict[str, Any]]] = [
     ("information about another", {"served": {"information": {"sub": "une-autre"}}}),
     (
         "information in clear",
-        {"served": {"metadata": {"userinfo_endpoint": "http://identite.demonstration.test/userinfo"}}},
+        {"served": {"metadata": {"userinfo_endpoint": IN_CLEAR}}},
     ),
     ("information about nobody", {"served": {"information": {"sub": None}}}),
 ]
